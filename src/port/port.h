@@ -13,6 +13,7 @@
 
 #include "../esp_err.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +23,11 @@
 #define PORT_LINE_KEEP (-1)	/* port_set_lines: leave that line as it is */
 
 struct port;
+
+/* Set by a signal handler to make every port operation that waits, and every
+ * one that starts, end with ESP_E_INTERRUPTED. Whoever set up the handler
+ * clears it. Defined in port_signal.c. */
+extern volatile sig_atomic_t port_interrupted;
 
 /* What a kind of port provides. All but close may fail: < 0 is an enum esp_err
  * with its text in p->err. A kind that cannot do a thing (modem lines on a

@@ -1,0 +1,3 @@
+#include "port.h"
+
+volatile sig_atomic_t port_interrupted;
