@@ -1,0 +1,349 @@
+--- The command line: global options, finding the command, help, last words.
+--
+-- The contract, kept for ever: `moonflash [global options] COMMAND [options]
+-- [args]`, global options are accepted after the command too. A command is a
+-- script in `scripts/`, embedded in the program or found in a directory that
+-- `-L` or `MOONFLASH_PATH` puts in front.
+-- @module moonflash.cli
+local argparse <const> = require "argparse"
+local errors <const> = require "moonflash.errors"
+local esp <const> = require "esp"
+local report <const> = require "moonflash.report"
+
+local cli = {}
+
+--- The global options: name, argument, help. One table for the scanner below
+-- and for every command's parser.
+cli.GLOBALS = {
+  { "-p --port", "URL", "port: a device path, sim:[FILE][?OPTIONS] or rfc2217://HOST:PORT"
+    .. " (MOONFLASH_PORT)" },
+  { "-b --baud", "RATE", "baud rate, or auto (MOONFLASH_BAUD)" },
+  { "--before", "RESET", "how to reach the loader: nodemcu, classic, ck, wifio, dtr, none" },
+  { "--after", "RESET", "what to do at the end: run (default), stay, none" },
+  { "--no-stub", nil, "use the chip's own ROM loader only" },
+  { "--json", nil, "one JSON event per line on standard output" },
+  { "--trace", nil, "show every byte on the wire on standard error" },
+  { "-q --quiet", nil, "only results and errors" },
+  { "-v --verbose", nil, "more detail; a traceback for errors in scripts" },
+  { "-L", "DIR", "look in DIR/lualib and DIR/scripts before the built-in files" },
+  { "-e", "CODE", "run Lua code" },
+}
+
+local SHORT_HELP <const> = [[
+usage: moonflash [global options] COMMAND [options] [args]
+       moonflash [global options] FILE.lua [args]
+       moonflash -e CODE
+
+Flashes NodeMCU, and anything else, onto ESP8266 and ESP8285.
+]]
+
+-- The directories before the embedded files, first one first.
+local function user_dirs(extra)
+  local dirs = {}
+  for _, d in ipairs(extra) do dirs[#dirs + 1] = d end
+  for d in (os.getenv("MOONFLASH_PATH") or ""):gmatch("[^:]+") do dirs[#dirs + 1] = d end
+  return dirs
+end
+
+local function read_file(path)
+  local f <close>, why = io.open(path, "rb")
+  if not f then return nil, why end
+  return f:read("a")
+end
+
+-- Makes require look into the user's directories first.
+local function add_dirs(dirs)
+  if #dirs == 0 then return end
+  local path = {}
+  for _, d in ipairs(dirs) do
+    path[#path + 1] = d .. "/lualib/?.lua"
+    path[#path + 1] = d .. "/lualib/?/init.lua"
+  end
+  path = table.concat(path, ";")
+  table.insert(package.searchers, 2, function(name)
+    local file, why = package.searchpath(name, path)
+    if not file then return why end
+    return assert(loadfile(file, "t")), file
+  end)
+end
+
+-- Text and display name of the script of a command.
+local function find_script(name, dirs)
+  for _, d in ipairs(dirs) do
+    local path = ("%s/scripts/%s.lua"):format(d, name)
+    local text = read_file(path)
+    if text then return text, path end
+  end
+  local path = ("scripts/%s.lua"):format(name)
+  local text = esp.embedded(path)
+  return text, path
+end
+
+-- { name = summary } of every command there is; the summary is what the
+-- script's first line says of itself: "-- scripts/NAME.lua: SUMMARY".
+local function commands(dirs)
+  local found = {}
+  local function add(name, text)
+    found[name] = found[name] or text:match("^%-%-[^\n]-:%s*([^\n]*)") or ""
+  end
+  local lfs <const> = require "lfs"
+  for _, d in ipairs(dirs) do
+    local dir = d .. "/scripts"
+    if lfs.attributes(dir, "mode") == "directory" then
+      for file in lfs.dir(dir) do
+        local name = file:match("^(.+)%.lua$")
+        if name then add(name, read_file(dir .. "/" .. file) or "") end
+      end
+    end
+  end
+  for _, file in ipairs(esp.embedded()) do
+    local name = file:match("^scripts/(.+)%.lua$")
+    if name then add(name, esp.embedded(file)) end
+  end
+  return found
+end
+
+local function sorted_keys(t)
+  local keys = {}
+  for k in pairs(t) do keys[#keys + 1] = k end
+  table.sort(keys)
+  return keys
+end
+
+local function help_text(dirs)
+  local lines = { SHORT_HELP, "commands:" }
+  local all = commands(dirs)
+  for _, name in ipairs(sorted_keys(all)) do
+    lines[#lines + 1] = ("  %-12s %s"):format(name, all[name])
+  end
+  lines[#lines + 1] = "\nglobal options, before or after the command:"
+  for _, g in ipairs(cli.GLOBALS) do
+    local names = g[1]:gsub(" ", ", ") .. (g[2] and " " .. g[2] or "")
+    lines[#lines + 1] = ("  %-20s %s"):format(names, g[3])
+  end
+  lines[#lines + 1] = ("  %-20s %s"):format("--version", "print the version")
+  lines[#lines + 1] = "\n'moonflash COMMAND --help' explains a command."
+  return table.concat(lines, "\n")
+end
+
+-- How many edits (insert, delete, replace, swap neighbours) lead from a to b.
+local function distance(a, b)
+  local rows = { [0] = {} }
+  for j = 0, #b do rows[0][j] = j end
+  for i = 1, #a do
+    rows[i] = { [0] = i }
+    for j = 1, #b do
+      local same = a:byte(i) == b:byte(j)
+      local d = math.min(rows[i - 1][j] + 1, rows[i][j - 1] + 1,
+        rows[i - 1][j - 1] + (same and 0 or 1))
+      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+        d = math.min(d, rows[i - 2][j - 2] + 1)
+      end
+      rows[i][j] = d
+    end
+  end
+  return rows[#a][#b]
+end
+
+--- The names nearest to a mistyped one.
+-- @tparam string word what was typed
+-- @tparam {string,...} names what there is
+-- @treturn {string,...} near ones, nearest first; may be empty
+function cli.near(word, names)
+  local near = {}
+  for _, name in ipairs(names) do
+    local d = distance(word, name)
+    if d <= math.max(1, #name // 3) then near[#near + 1] = { d, name } end
+  end
+  table.sort(near, function(a, b) return a[1] < b[1] or a[1] == b[1] and a[2] < b[2] end)
+  for i, n in ipairs(near) do near[i] = n[2] end
+  return near
+end
+
+local function unknown_command(name, dirs)
+  local near = cli.near(name, sorted_keys(commands(dirs)))
+  errors.raise("usage", ("there is no command '%s'"):format(name), {
+    hint = #near > 0 and ("did you mean '%s'?"):format(table.concat(near, "' or '"))
+      or "'moonflash' alone lists the commands; a Lua file's name must end in .lua",
+  })
+end
+
+-- Which global options take an argument, by each of their spellings.
+local function takes_argument()
+  local takes = {}
+  for _, g in ipairs(cli.GLOBALS) do
+    for spelling in g[1]:gmatch("%S+") do takes[spelling] = g[2] ~= nil end
+  end
+  return takes
+end
+
+-- Splits the arguments at the command: options before it, its name, the rest.
+local function split_args(args)
+  local takes = takes_argument()
+  local before, i = {}, 1
+  while i <= #args do
+    local a = args[i]
+    if a:sub(1, 1) ~= "-" or a == "-" then break end
+    before[#before + 1] = a
+    if takes[a] then
+      i = i + 1
+      before[#before + 1] = args[i]
+    end
+    i = i + 1
+  end
+  return before, args[i], table.move(args, i + 1, #args, 1, {})
+end
+
+local function add_globals(parser)
+  local options = {}
+  for _, g in ipairs(cli.GLOBALS) do
+    local o
+    if g[2] then
+      o = parser:option(g[1]):argname(g[2])
+      if g[1] == "-L" then o:count("*"):target("dirs") end
+      if g[1] == "-e" then o:target("code") end
+    else
+      o = parser:flag(g[1])
+    end
+    options[#options + 1] = o:description(g[3])
+  end
+  options[#options + 1] = parser:flag("--version"):description("print the version")
+    :action(function() print("moonflash " .. esp.version) os.exit(0, true) end)
+  parser:group("Global options", table.unpack(options))
+end
+
+local function parse_with(parser, args)
+  local ok, result = parser:pparse(args)
+  if ok then return result end
+  errors.raise("usage", result, {
+    hint = ("'%s --help' explains it"):format(parser._name),
+  })
+end
+
+-- Environment and defaults behind the global options.
+local function settle(opt)
+  opt.port = opt.port or os.getenv("MOONFLASH_PORT")
+  opt.baud = opt.baud or os.getenv("MOONFLASH_BAUD") or "auto"
+  if opt.baud ~= "auto" and not opt.baud:match("^%d+$") then
+    errors.raise("usage", ("'%s' is no baud rate"):format(opt.baud),
+      { hint = "a number such as 115200 or 921600, or auto" })
+  end
+  opt.after = opt.after or "run"
+  return opt
+end
+
+--- A parser for a command or recipe, with the global options in it.
+-- @tparam string name the command's name
+-- @tparam string summary one sentence
+-- @tparam[opt] string epilog examples
+-- @treturn table an argparse parser; give it to @{cli.parse}
+function cli.parser(name, summary, epilog)
+  local parser = argparse("moonflash " .. name, summary, epilog)
+  parser:usage_max_width(90):help_max_width(90)
+  add_globals(parser)
+  return parser
+end
+
+--- Parses the running command's arguments.
+-- @tparam table parser from @{cli.parser}
+-- @treturn table the options by name, the global ones with their defaults
+-- @raise `usage`
+function cli.parse(parser)
+  local opt = settle(parse_with(parser, cli.args))
+  cli.options = opt
+  report.setup(opt)
+  return opt
+end
+
+-- A script of ours may not touch a global that is not there: a misspelt name
+-- is an error at once.
+local strict = setmetatable({}, {
+  __index = function(_, k)
+    local v = _G[k]
+    if v == nil then error(("undefined global '%s'"):format(k), 2) end
+    return v
+  end,
+  __newindex = function(_, k) error(("assignment to global '%s'"):format(k), 2) end,
+})
+
+local function load_text(text, chunkname, env)
+  local f, why = load(text, chunkname, "t", env)
+  if not f then
+    errors.raise("script", why, { hint = "the file is not valid Lua 5.4" })
+  end
+  return f
+end
+
+local function run_file(path, rest)
+  local text, why = read_file(path)
+  if not text then errors.raise("file", ("cannot read %s"):format(why)) end
+  text = text:gsub("^#[^\n]*", "", 1)
+  rest[0] = path
+  _G.arg = rest
+  return load_text(text, "@" .. path, _G)(table.unpack(rest))
+end
+
+local function run_command(name, before, rest)
+  local text, path = find_script(name, cli.dirs)
+  if not text then unknown_command(name, cli.dirs) end
+  cli.command = name
+  cli.args = table.move(rest, 1, #rest, #before + 1, table.move(before, 1, #before, 1, {}))
+  return load_text(text, "=" .. path, strict)(table.unpack(rest))
+end
+
+-- The options before the command, as far as they matter before it is known.
+local function early(before)
+  local parser = argparse("moonflash"):add_help(false)
+  add_globals(parser)
+  local opt = settle(parse_with(parser, before))
+  report.setup(opt)
+  return opt
+end
+
+local function dispatch(args)
+  local before, name, rest = split_args(args)
+  if before[1] == "-h" or before[1] == "--help" or #args == 0 then
+    print(help_text(user_dirs {}))
+    return
+  end
+  local opt = early(before)
+  cli.options = opt
+  cli.args = before
+  cli.dirs = user_dirs(opt.dirs or {})
+  add_dirs(cli.dirs)
+  if opt.code then
+    return load_text(opt.code, "=(command line)", _G)(name, table.unpack(rest))
+  end
+  if not name then
+    errors.raise("usage", "no command given", { hint = "'moonflash' alone lists the commands" })
+  end
+  if name == "help" then
+    name, rest = rest[1], { "--help" }
+    if not name then print(help_text(cli.dirs)) return end
+  end
+  if name:match("%.lua$") then
+    cli.args = table.move(rest, 1, #rest, #before + 1, table.move(before, 1, #before, 1, {}))
+    return run_file(name, rest)
+  end
+  return run_command(name, before, rest)
+end
+
+-- A Lua error's position stays, its traceback only where it was asked for.
+local function on_error(e)
+  if errors.is(e) then return e end
+  return errors.new("script", tostring(e), { cause = e, traceback = debug.traceback("", 2) })
+end
+
+--- Runs the program.
+-- @tparam {string,...} args as the C main passes them
+-- @treturn integer the exit code
+function cli.main(args)
+  esp.on_interrupt(errors.new("interrupted", "interrupted", {
+    hint = "run the same command again" }))
+  local ok, result = xpcall(dispatch, on_error, args)
+  if ok then return math.type(result) == "integer" and result or 0 end
+  report.failure(result)
+  return errors.exit_code(result)
+end
+
+return cli

@@ -1,0 +1,331 @@
+--- A chip we are connected to, with what we know of it.
+--
+-- This is the only module that turns `nil, message, code` of the module `esp`
+-- into raised errors for the workflows, and the only one that decides which
+-- port, which rate and which loader are used.
+-- @module moonflash.device
+local chip_id <const> = require "moonflash.chip_id"
+local errors <const> = require "moonflash.errors"
+local esp <const> = require "esp"
+local flash_chips <const> = require "moonflash.flash_chips"
+local heard <const> = require "moonflash.heard"
+local numbers <const> = require "moonflash.numbers"
+local report <const> = require "moonflash.report"
+local rom_loader <const> = require "moonflash.rom_loader"
+
+local device = {}
+device.__index = device
+
+local CONNECT_BAUD <const> = 115200
+local MAGIC_ADDR <const> = 0x40001000
+local EFUSE_ADDRS <const> = { 0x3ff00050, 0x3ff00054, 0x3ff00058, 0x3ff0005c }
+local CLKDIV_ADDR <const> = 0x60000014
+
+-- The rate at which the ROM is spoken to: its auto-baud follows whatever comes
+-- first, so a rate that the user names is used from the first byte.
+local function start_baud(opt)
+  return opt.baud == "auto" and CONNECT_BAUD or math.tointeger(tonumber(opt.baud)) or CONNECT_BAUD
+end
+
+local function list_names(list)
+  local names = {}
+  for i, p in ipairs(list) do names[i] = p.name end
+  return table.concat(names, ", ")
+end
+
+--- The port to use: the one named, or the only candidate there is.
+-- A port that was not chosen is never opened.
+-- @tparam table opt `port`
+-- @treturn string its name
+-- @raise `missing`, `usage`
+function device.choose_port(opt)
+  if opt.port then return opt.port end
+  local usb = {}
+  for _, p in ipairs(errors.check(esp.ports())) do
+    if p.transport == "usb" then usb[#usb + 1] = p end
+  end
+  if #usb == 1 then
+    report.stage("port %s (%s)", usb[1].name, usb[1].product or usb[1].description or "USB")
+    return usb[1].name
+  end
+  if #usb == 0 then
+    errors.raise("missing", "no port given and no USB serial port found", {
+      hint = "plug the board in with a data cable and check the driver, or name the port"
+        .. " with -p; 'moonflash ports' lists all",
+    })
+  end
+  errors.raise("usage", "several ports could be the board: " .. list_names(usb), {
+    hint = "choose one with -p or MOONFLASH_PORT",
+  })
+end
+
+local PORT_HINTS <const> = {
+  access = function(message)
+    local group = message:match("group (%S+)")
+    return ("add yourself to the group that owns it: sudo usermod -aG %s $USER, then log in"
+      .. " again"):format(group or "dialout")
+  end,
+  busy = function() return "close the other program (a serial monitor, ModemManager, brltty)" end,
+  missing = function()
+    local list = esp.ports()
+    if not list or #list == 0 then return "there are no serial ports now; is it plugged in?" end
+    return "ports there are: " .. list_names(list)
+  end,
+}
+
+local function open_port(opt)
+  local name = device.choose_port(opt)
+  local port, message, code = esp.open(name, start_baud(opt))
+  if port then
+    if opt.trace then esp.trace(port) end
+    return port
+  end
+  local hint = PORT_HINTS[code]
+  errors.raise(code, message, { hint = hint and hint(message), exit = code == "argument" and 2
+    or 3 })
+end
+
+-- Opens the port that an option table names, with errors as hints.
+-- @tparam table opt `port`, `baud`, `trace`
+-- @return an `esp` port
+device.open_port = open_port
+
+-- Resets into the firmware and listens at the two rates a boot log may have.
+local function listen(port, found)
+  if not port:info().lines then return end
+  for _, baud in ipairs { 74880, 115200 } do
+    if not port:baud(baud) then return end
+    port:flush()
+    if not esp.reset(port, "nodemcu", "run") then return end
+    local pieces, till = {}, port:now() + 600000
+    while port:now() < till do
+      local s = port:read(4096, 100)
+      if not s then return end
+      pieces[#pieces + 1] = s
+    end
+    found[#found + 1] = { baud = baud, bytes = table.concat(pieces) }
+  end
+end
+
+-- Says why nothing answered, from what was on the line meanwhile.
+local function no_answer(port, rom, message)
+  local found = { rom:heard() }
+  listen(port, found)
+  local verdict = heard.verdict(found)
+  errors.raise("timeout", ("%s: %s"):format(message, verdict.message), { hint = verdict.hint })
+end
+
+local function connect(port, opt)
+  local rom = esp.rom(port)
+  local reset = opt.before or (port:info().lines and "nodemcu" or "none")
+  local ok, message, code = rom:connect { reset = reset, attempts = opt.attempts }
+  if ok then return rom end
+  if code == "timeout" then no_answer(port, rom, message) end
+  errors.raise(code, message, { exit = code == "argument" and 2 or nil })
+end
+
+local function check_chip(rom)
+  local word = errors.check(rom:read_reg(MAGIC_ADDR))
+  local name = chip_id.by_magic(word)
+  if name == "ESP8266" then return end
+  errors.raise("wrong_chip", name and ("this chip is an %s, not an ESP8266"):format(name)
+    or ("this chip is unknown (magic word 0x%08x), not an ESP8266"):format(word), {
+    hint = "nothing was written; moonflash flashes ESP8266 and ESP8285 only",
+  })
+end
+
+local function identify(rom, port)
+  local words = errors.check(rom:read_regs(EFUSE_ADDRS))
+  local chip = chip_id.from_efuse(table.unpack(words))
+  local divider = errors.check(rom:read_reg(CLKDIV_ADDR))
+  chip.crystal = chip_id.crystal(port:baud(), divider & 0xfffff)
+  return chip
+end
+
+--- Connects to the chip on a port.
+-- @tparam table opt the global options: `port`, `baud`, `before`, `after`,
+--   `no_stub`, `trace`
+-- @treturn device with `port`, `rom`, `chip`, `loader`; close it (`<close>`)
+-- @raise port errors (exit 3), `timeout` (4), `wrong_chip` (5)
+function device.open(opt)
+  local port = open_port(opt)
+  local dev = setmetatable({ port = port, opt = opt }, device)
+  local ok, e = pcall(function()
+    dev.rom = connect(port, opt)
+    check_chip(dev.rom)
+    dev.chip = identify(dev.rom, port)
+    dev.loader = rom_loader.new(dev.rom)
+  end)
+  if not ok then
+    port:close()
+    error(e, 0)
+  end
+  report.stage("%s, MAC %s, crystal %d MHz", dev.chip.chip, dev.chip.mac, dev.chip.crystal.mhz)
+  return dev
+end
+
+--- Opens the port and starts the flashed firmware: by a reset where there are
+-- modem lines, else by asking the loader.
+-- @tparam table opt the global options
+-- @treturn device of which only `port` is of use
+function device.open_to_run(opt)
+  local port = open_port(opt)
+  if not port:info().lines then
+    port:close()
+    local dev = device.open(opt)
+    dev.loader:flash_facts()
+    dev.loader:boot()
+    return dev
+  end
+  local ok, message, code = esp.reset(port, opt.before or "nodemcu", "run")
+  if not ok then
+    port:close()
+    errors.raise(code, message)
+  end
+  return setmetatable({ port = port, opt = opt }, device)
+end
+
+--- What is known of the flash chip; asks it the first time.
+-- @treturn table `{ id, size, manufacturer, part, status }`, size in bytes
+-- @raise `flash` when no flash chip answers sensibly
+function device:flash()
+  if self.flash_info then return self.flash_info end
+  local facts = self.loader:flash_facts()
+  local info, why = flash_chips.identify(facts.id)
+  if not info then
+    errors.raise("flash", ("the flash chip's id 0x%06x makes no sense: %s"):format(facts.id, why),
+      { hint = "check the supply and the flash pins GPIO6 to GPIO11", exit = 5 })
+  end
+  info.id, info.status = facts.id, facts.status
+  info.size = info.size_bytes
+  self.loader:set_flash_size(info.size)
+  self.flash_info = info
+  report.stage("flash %s %s, %s", info.manufacturer or "unknown maker",
+    info.part or ("id 0x%06x"):format(info.id), numbers.size_text(info.size))
+  return info
+end
+
+--- Seconds on the port's clock.
+-- @treturn function for @{moonflash.report.progress}
+function device:clock()
+  return function() return self.port:now() / 1e6 end
+end
+
+--- Reads flash into memory.
+-- @tparam integer addr
+-- @tparam integer size
+-- @tparam[opt] function progress
+-- @treturn string
+function device:read(addr, size, progress)
+  local pieces, done = {}, 0
+  self.loader:read(addr, size, function(s)
+    pieces[#pieces + 1] = s
+    done = done + #s
+    if progress then progress(done) end
+  end)
+  return table.concat(pieces)
+end
+
+-- The first address at which two strings differ, as an offset from 0.
+local function first_difference(a, b)
+  local low, high = 1, math.min(#a, #b)
+  while low < high do
+    local mid = (low + high) // 2
+    if a:sub(low, mid) ~= b:sub(low, mid) then high = mid else low = mid + 1 end
+  end
+  return low - 1
+end
+
+--- Compares flash with what should be there, reading it back from the chip.
+-- @tparam integer addr
+-- @tparam string data
+-- @tparam[opt] function progress bytes compared so far
+-- @treturn integer|nil address of the first difference, nil when equal
+function device:compare(addr, data, progress)
+  local at, differs = 0, nil
+  self.loader:read(addr, #data, function(s)
+    local want = data:sub(at + 1, at + #s)
+    if not differs and s ~= want then differs = addr + at + first_difference(s, want) end
+    at = at + #s
+    if progress then progress(at) end
+  end)
+  return differs
+end
+
+-- The same failure once the chip has changed: exit 8, and how to repair it.
+local function after_change(dev, e, addr)
+  return errors.after_change(e, addr, ("%s; run the same command again to repair it"):format(
+    dev.boot_sector_touched and "the chip has no bootable image now"
+    or "the chip has changed in part"))
+end
+
+--- Runs a plan: erases, programs, and reads everything back.
+-- @tparam plan plan from @{moonflash.plan.write}
+-- @tparam[opt] function progress bytes programmed so far
+-- @raise with exit 8 (or 130) once the first sector was erased
+function device:run(plan, progress)
+  local addr, done = 0, 0
+  local ok, e = pcall(function()
+    for _, step in ipairs(plan.steps) do
+      addr = step.addr
+      if addr == 0 and step.op == "erase" then self.boot_sector_touched = true end
+      if step.op == "erase" then
+        self.changed = true
+        self.loader:erase(step.addr, step.size)
+      else
+        local data = plan:data(step)
+        self.loader:program(step.addr, data, function(n)
+          addr = step.addr + n
+          if progress then progress(done + n) end
+        end)
+        done = done + #data
+      end
+    end
+  end)
+  if ok then return end
+  error(self.changed and after_change(self, e, addr) or e, 0)
+end
+
+--- Proves that flash holds what the plan wanted.
+-- @tparam plan plan
+-- @tparam[opt] function progress bytes compared so far
+-- @raise `changed` (exit 8) with the first unproven address
+function device:prove(plan, progress)
+  local done = 0
+  for _, part in ipairs(plan.parts) do
+    local ok, at = pcall(self.compare, self, part.addr, part.data, function(n)
+      if progress then progress(done + n) end
+    end)
+    if not ok then error(after_change(self, at, part.addr), 0) end
+    if at then
+      errors.raise("chip_changed", ("flash differs from %s at 0x%06x after writing"):format(
+        part.name, at), { addr = at, exit = 8,
+        hint = "run the same command again; if it stays, check the supply and the flash" })
+    end
+    done = done + #part.data
+  end
+  self.boot_sector_touched = nil
+end
+
+--- Leaves the chip as `--after` says.
+-- @tparam[opt] string how "run" (default), "stay" or "none"
+function device:leave(how)
+  how = how or self.opt.after
+  if how ~= "run" then return end
+  if self.port:info().lines then
+    errors.check(esp.reset(self.port, "nodemcu", "run"))
+  else
+    self.loader:boot()
+  end
+end
+
+--- Closes the port. Also called when a `<close>` variable goes.
+function device:close()
+  self.port:close()
+end
+
+function device:__close()
+  self:close()
+end
+
+return device

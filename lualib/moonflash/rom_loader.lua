@@ -1,0 +1,97 @@
+--- Flash work through the chip's mask ROM alone: the fallback that always works.
+--
+-- Slower than the stub and without hashes, but it needs nothing on the chip.
+-- The same set of functions as every loader has: `read`, `erase`, `program`,
+-- `hashes`, `flash_facts`, `change_baud`, `boot`.
+-- @module moonflash.rom_loader
+local errors <const> = require "moonflash.errors"
+
+local rom_loader = {}
+rom_loader.__index = rom_loader
+
+-- 1 KiB blocks: the largest size that the ROM programs while the next one may
+-- already be on its way at 115200 (reference: ROM, pipelining).
+local BLOCK <const> = 0x400
+local READ <const> = 0x400
+
+--- Wraps a connected `esp.rom`.
+-- @param rom from esp.rom(port):connect()
+-- @treturn table the loader
+function rom_loader.new(rom)
+  return setmetatable({ rom = rom, name = "ROM" }, rom_loader)
+end
+
+--- Attaches the flash and reads what identifies it.
+-- @treturn table `{ id = RDID word, status = { SR1 [, SR2] } }`
+-- @raise `flash` when nothing answers
+function rom_loader:flash_facts()
+  local id = errors.check(self.rom:flash_id())
+  return { id = id, status = { self.rom:flash_status(1), self.rom:flash_status(2) } }
+end
+
+--- Tells the ROM the real size; its table says 4 MB for every chip.
+-- @tparam integer size_bytes
+function rom_loader:set_flash_size(size_bytes)
+  errors.check(self.rom:flash_params(size_bytes))
+end
+
+--- Hashes of sectors: the ROM has none.
+-- @treturn nil
+function rom_loader:hashes()
+  return nil
+end
+
+--- Reads flash, 64 bytes a transaction, through the SPI registers.
+-- @tparam integer addr
+-- @tparam integer size
+-- @tparam function sink called with each piece, in order
+function rom_loader:read(addr, size, sink)
+  local at = 0
+  while at < size do
+    local n = math.min(READ, size - at)
+    sink(errors.check(self.rom:flash_read(addr + at, n)))
+    at = at + n
+  end
+end
+
+--- Erases exactly the sectors of a range.
+-- @tparam integer addr multiple of 4096
+-- @tparam integer size multiple of 4096
+-- @tparam[opt] function progress called with the bytes erased so far
+function rom_loader:erase(addr, size, progress)
+  local at, step = 0, 0x10000
+  while at < size do
+    -- up to the next 64 KiB boundary, so that whole blocks stay whole
+    local n = math.min(step - (addr + at) % step, size - at)
+    errors.check(self.rom:flash_erase(addr + at, n))
+    at = at + n
+    if progress then progress(at) end
+  end
+end
+
+--- Programs erased flash.
+-- @tparam integer addr multiple of 4
+-- @tparam string data padded with FF to a multiple of 4 by us
+-- @tparam[opt] function progress called with the bytes written so far
+function rom_loader:program(addr, data, progress)
+  errors.check(self.rom:flash_write_begin(addr))
+  for at = 1, #data, BLOCK do
+    local block = data:sub(at, at + BLOCK - 1)
+    block = block .. ("\xff"):rep(-#block % 4)
+    errors.check(self.rom:flash_write_block(block))
+    if progress then progress(math.min(at + BLOCK - 1, #data)) end
+  end
+end
+
+--- Goes on at another rate.
+-- @tparam integer baud
+function rom_loader:change_baud(baud)
+  errors.check(self.rom:change_baud(baud))
+end
+
+--- Leaves the loader for the flashed firmware without a reset.
+function rom_loader:boot()
+  errors.check(self.rom:boot())
+end
+
+return rom_loader

@@ -1,0 +1,118 @@
+/* What scripts need of the system and neither Lua nor lfs offers. */
+#include "esp_lua.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+/* esp.clock() -> seconds on a clock that never goes back */
+static int l_clock(lua_State *L)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	lua_pushnumber(L, (lua_Number)t.tv_sec + (lua_Number)t.tv_nsec / 1e9);
+	return 1;
+}
+
+/* esp.terminal(fd = 2) -> width in columns, or false when fd is no terminal */
+static int l_terminal(lua_State *L)
+{
+	int fd = (int)luaL_optinteger(L, 1, 2);
+	struct winsize w;
+
+	if (!isatty(fd))
+		lua_pushboolean(L, 0);
+	else
+		lua_pushinteger(L, ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col ? w.ws_col : 80);
+	return 1;
+}
+
+static int fail_io(lua_State *L, const char *what, const char *path)
+{
+	luaL_pushfail(L);
+	lua_pushfstring(L, "%s: cannot %s: %s", path, what, strerror(errno));
+	lua_pushstring(L, "io");
+	return 3;
+}
+
+static int write_all(int fd, const char *s, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, s, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		s += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* The new name is on disk only when the folder is; a file system that cannot
+ * sync a folder has nothing more to give. */
+static void sync_folder(const char *path)
+{
+	char dir[4096];
+	const char *slash = strrchr(path, '/');
+	size_t n = slash ? (size_t)(slash - path) + 1 : 0;
+	int fd;
+
+	if (n >= sizeof dir)
+		return;
+	memcpy(dir, n ? path : ".", n ? n : 2);
+	dir[n ? n : 1] = '\0';
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	fsync(fd);
+	close(fd);
+}
+
+/* esp.write_file(path, bytes) -> true | nil, message, "io"
+ * Beside its target (path.part), synced, then renamed: a good file is never
+ * replaced by a part of a new one. */
+static int l_write_file(lua_State *L)
+{
+	const char *path = luaL_checkstring(L, 1);
+	size_t len;
+	const char *s = luaL_checklstring(L, 2, &len);
+	const char *part = lua_pushfstring(L, "%s.part", path);
+	int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	int bad, why;
+
+	if (fd < 0)
+		return fail_io(L, "create", part);
+	bad = write_all(fd, s, len) < 0 || fsync(fd) < 0;
+	why = errno;
+	if (close(fd) < 0 && !bad) {
+		bad = 1;
+		why = errno;
+	}
+	if (!bad && rename(part, path) < 0) {
+		bad = 1;
+		why = errno;
+	}
+	if (bad) {
+		unlink(part);
+		errno = why;
+		return fail_io(L, "write", path);
+	}
+	sync_folder(path);
+	return esp_push_ok(L, 0, NULL);
+}
+
+static const luaL_Reg functions[] = {
+	{ "clock", l_clock }, { "terminal", l_terminal }, { "write_file", l_write_file },
+	{ NULL, NULL },
+};
+
+void esp_open_system(lua_State *L)
+{
+	luaL_setfuncs(L, functions, 0);
+}
