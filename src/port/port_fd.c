@@ -17,6 +17,7 @@
 #include <sys/ioctl.h>
 
 #define DRAIN_POLL_MS 1
+#define CLOSE_DRAIN_MS 100
 
 static int fd_of(const struct port *p)
 {
@@ -244,12 +245,15 @@ void port_fd_restore(struct port *p)
 {
 	struct port_fd *d = p->impl;
 	struct termios2 *t = d->found;
+	struct esp_error failure = p->err;	/* why we close is not to be lost */
 
 	if (!t)
 		return;
+	/* At the old rate the last bytes would leave garbled. */
+	port_fd_drain(p, CLOSE_DRAIN_MS);
+	p->err = failure;
 	t->c_cflag &= ~(unsigned)HUPCL;
-	if (d->fd >= 0)
-		ioctl(d->fd, TCSETS2, t);
+	ioctl(d->fd, TCSETS2, t);
 	free(t);
 	d->found = NULL;
 }

@@ -16,8 +16,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define CLOSE_DRAIN_MS 100
-
 struct serial {
 	struct port_fd dev;	/* first: port_fd.c works on it */
 	struct sp_port *sp;
@@ -28,8 +26,6 @@ static void serial_close(struct port *p)
 	struct serial *s = p->impl;
 
 	if (s->dev.fd >= 0) {
-		if (s->dev.found)
-			port_fd_drain(p, CLOSE_DRAIN_MS);
 		port_fd_restore(p);
 		sp_close(s->sp);
 	}

@@ -11,8 +11,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define CLOSE_DRAIN_MS 100
-
 /* A pseudo-terminal has no wire: whoever is behind it may look at the rate. */
 static int tty_set_baud(struct port *p, uint32_t baud)
 {
@@ -41,8 +39,6 @@ static void tty_close(struct port *p)
 	struct port_fd *d = p->impl;
 
 	if (d->fd >= 0) {
-		if (d->found)
-			port_fd_drain(p, CLOSE_DRAIN_MS);
 		port_fd_restore(p);
 		ioctl(d->fd, TIOCNXCL);
 		close(d->fd);

@@ -1,0 +1,638 @@
+/* A serial port behind an RFC 2217 server: rfc2217://host:port[?timeout=s].
+ *
+ * The library gensio (gio.h) speaks telnet and the protocol; here its events
+ * become the calls of a port. Options of the line are asked for once, when the
+ * port is opened, and never again: servers are slow at it. What must have
+ * happened at the server before the next step (a rate, a line, a purge) waits
+ * for the server's answer, because the caller's pauses count from there. */
+#include "port.h"
+#include "gio.h"
+#include "port_clock.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RX_CAP (256u * 1024u)	/* when full the server is left to wait */
+#define TIMEOUT_MS 5000u	/* connection and negotiation; each answer */
+#define TIMEOUT_MAX_MS 60000u
+#define CLOSE_MS 500u
+#define ASKS_MAX 8
+
+/* A question to the server. It outlives a caller that gave up waiting, as the
+ * library still holds its address then. */
+struct ask {
+	bool used, done, abandoned;
+	int err;
+	unsigned value;
+};
+
+struct remote {
+	struct gio g;
+	struct gensio_os_funcs *os;
+	struct gensio *io;
+	struct sergensio *serial;
+	uint32_t timeout_ms;
+	bool opened, closed, can_write;
+	int open_err;		/* enum gio_error of the connection attempt */
+	int gone;		/* enum gio_error that ended the connection, 0 while it lives */
+	uint64_t wire_us;	/* when the last byte written will have left the far UART */
+	struct ask asks[ASKS_MAX];
+	size_t rx_at, rx_len;
+	uint8_t rx[RX_CAP];
+};
+
+struct address {
+	char host[PORT_NAME_MAX], port[8];
+	uint32_t timeout_ms;
+};
+
+static int fail_gone(struct port *p)
+{
+	struct remote *r = p->impl;
+
+	if (r->gone == GIO_REMCLOSE)
+		return esp_fail(&p->err, ESP_E_GONE, "%s: the server closed the connection",
+				p->name);
+	return esp_fail(&p->err, ESP_E_GONE, "%s: connection lost: %s", p->name,
+			r->g.gensio_err_to_str(r->gone));
+}
+
+static size_t take_bytes(struct remote *r, const uint8_t *buf, size_t len)
+{
+	size_t room = RX_CAP - r->rx_len;
+	size_t end = (r->rx_at + r->rx_len) % RX_CAP;
+	size_t n = len < room ? len : room;
+	size_t first = n < RX_CAP - end ? n : RX_CAP - end;
+
+	memcpy(r->rx + end, buf, first);
+	memcpy(r->rx, buf + first, n - first);
+	r->rx_len += n;
+	return n;
+}
+
+static int on_event(struct gensio *io, void *ctx, int event, int err, unsigned char *buf,
+		    gio_size *len, const char *const *aux)
+{
+	struct remote *r = ctx;
+
+	(void)aux;
+	switch (event) {
+	case GIO_EV_READ:
+		if (err) {
+			r->gone = err;
+			r->g.gensio_set_read_callback_enable(io, false);
+			return 0;
+		}
+		*len = take_bytes(r, buf, *len);
+		if (r->rx_len == RX_CAP)
+			r->g.gensio_set_read_callback_enable(io, false);
+		return 0;
+	case GIO_EV_WRITE_READY:
+		r->can_write = true;
+		r->g.gensio_set_write_callback_enable(io, false);
+		return 0;
+	}
+	return GIO_NOTSUP;
+}
+
+static void on_open(struct gensio *io, int err, void *ctx)
+{
+	struct remote *r = ctx;
+
+	(void)io;
+	r->opened = true;
+	r->open_err = err;
+}
+
+static void on_close(struct gensio *io, void *ctx)
+{
+	struct remote *r = ctx;
+
+	(void)io;
+	r->closed = true;
+}
+
+static void on_answer(struct sergensio *s, int err, unsigned value, void *ctx)
+{
+	struct ask *a = ctx;
+
+	(void)s;
+	a->done = true;
+	a->err = err;
+	a->value = value;
+	if (a->abandoned)
+		a->used = false;
+}
+
+/* Lets the library work until *flag is up or the deadline is past (0 then). */
+static int wait_flag(struct port *p, const bool *flag, uint64_t deadline_us)
+{
+	struct remote *r = p->impl;
+	int rc = port_clock_check(p);
+
+	while (rc == 0 && !*flag) {
+		if (r->gone)
+			return fail_gone(p);
+		if (port_clock_now_us() >= deadline_us)
+			return 0;
+		gio_service(&r->g, r->os, port_clock_slice_ms(deadline_us));
+		rc = port_clock_check(p);
+	}
+	return rc < 0 ? rc : 1;
+}
+
+static struct ask *new_ask(struct remote *r)
+{
+	for (size_t i = 0; i < ASKS_MAX; i++)
+		if (!r->asks[i].used) {
+			r->asks[i] = (struct ask){ .used = true };
+			return &r->asks[i];
+		}
+	return NULL;
+}
+
+typedef int ask_function(struct sergensio *s, unsigned v, gio_ser_done done, void *ctx);
+
+/* Sends a question. *out is to be waited for by answer(). */
+static int ask(struct port *p, ask_function *f, unsigned value, struct ask **out)
+{
+	struct remote *r = p->impl;
+	struct ask *a = new_ask(r);
+	int err;
+
+	*out = NULL;
+	if (r->gone)
+		return fail_gone(p);
+	if (!a)
+		return esp_fail(&p->err, ESP_E_TIMEOUT, "%s: the server does not answer", p->name);
+	err = f(r->serial, value, on_answer, a);
+	if (err) {
+		a->used = false;
+		return esp_fail(&p->err, ESP_E_UNSUPPORTED, "%s: no RFC 2217 control: %s", p->name,
+				r->g.gensio_err_to_str(err));
+	}
+	*out = a;
+	return 0;
+}
+
+/* Waits for the server's answer, which becomes *value where that is wanted. */
+static int answer(struct port *p, struct ask *a, unsigned *value)
+{
+	struct remote *r = p->impl;
+	int rc = wait_flag(p, &a->done, port_clock_deadline_us(r->timeout_ms));
+
+	if (rc <= 0) {
+		a->abandoned = true;
+		return rc < 0 ? rc : esp_fail(&p->err, ESP_E_TIMEOUT,
+					      "%s: no answer from the server in %u ms", p->name,
+					      r->timeout_ms);
+	}
+	a->used = false;
+	if (a->err == GIO_TIMEDOUT)
+		return esp_fail(&p->err, ESP_E_TIMEOUT, "%s: no answer from the server", p->name);
+	if (a->err)
+		return esp_fail(&p->err, ESP_E_IO, "%s: %s", p->name,
+				r->g.gensio_err_to_str(a->err));
+	if (value)
+		*value = a->value;
+	return 0;
+}
+
+static int ask_and_wait(struct port *p, ask_function *f, unsigned ask_value, unsigned *got)
+{
+	struct ask *a;
+	int rc = ask(p, f, ask_value, &a);
+
+	return rc < 0 ? rc : answer(p, a, got);
+}
+
+/* A round trip: what was sent before has reached the server's port then. It
+ * asks for the rate that is set already, which every server understands. */
+static int fence(struct port *p)
+{
+	struct remote *r = p->impl;
+
+	return ask_and_wait(p, r->g.sergensio_baud, p->baud, NULL);
+}
+
+static size_t give_bytes(struct remote *r, uint8_t *buf, size_t cap)
+{
+	size_t n = r->rx_len < cap ? r->rx_len : cap;
+	size_t first = n < RX_CAP - r->rx_at ? n : RX_CAP - r->rx_at;
+
+	memcpy(buf, r->rx + r->rx_at, first);
+	memcpy(buf + first, r->rx, n - first);
+	r->rx_at = (r->rx_at + n) % RX_CAP;
+	if (r->rx_len == RX_CAP && n > 0 && !r->gone)
+		r->g.gensio_set_read_callback_enable(r->io, true);
+	r->rx_len -= n;
+	return n;
+}
+
+static int remote_read(struct port *p, void *buf, size_t cap, uint32_t timeout_ms)
+{
+	struct remote *r = p->impl;
+	uint64_t deadline = port_clock_deadline_us(timeout_ms);
+	bool last = false;
+	int rc;
+
+	while ((rc = port_clock_check(p)) == 0 && r->rx_len == 0) {
+		if (r->gone)
+			return fail_gone(p);
+		if (last)
+			return 0;
+		last = port_clock_now_us() >= deadline;
+		gio_service(&r->g, r->os, port_clock_slice_ms(deadline));
+	}
+	return rc < 0 ? rc : (int)give_bytes(r, buf, cap);
+}
+
+/* The far UART sends what it gets one after another: ten bits a byte. */
+static void count_wire_time(struct port *p, size_t len)
+{
+	struct remote *r = p->impl;
+	uint64_t now = port_clock_now_us();
+
+	if (r->wire_us < now)
+		r->wire_us = now;
+	r->wire_us += (uint64_t)len * 10u * 1000000u / p->baud;
+}
+
+static int wait_writable(struct port *p, uint64_t deadline)
+{
+	struct remote *r = p->impl;
+
+	r->can_write = false;
+	r->g.gensio_set_write_callback_enable(r->io, true);
+	return wait_flag(p, &r->can_write, deadline);
+}
+
+static int remote_write(struct port *p, const void *buf, size_t len, uint32_t timeout_ms)
+{
+	struct remote *r = p->impl;
+	uint64_t deadline = port_clock_deadline_us(timeout_ms);
+	const uint8_t *at = buf;
+	size_t left = len;
+	int rc = port_clock_check(p);
+	long n;
+
+	while (rc >= 0 && left > 0) {
+		if (r->gone)
+			return fail_gone(p);
+		n = gio_write(&r->g, r->io, at, left);
+		if (n < 0) {
+			r->gone = GIO_REMCLOSE;
+			return fail_gone(p);
+		}
+		at += n;
+		left -= (size_t)n;
+		count_wire_time(p, (size_t)n);
+		if (left == 0)
+			return 0;
+		rc = wait_writable(p, deadline);
+		if (rc == 0)
+			return esp_fail(&p->err, ESP_E_TIMEOUT,
+					"%s: took only %zu of %zu bytes in %u ms", p->name,
+					len - left, len, timeout_ms);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+static int remote_drain(struct port *p, uint32_t timeout_ms)
+{
+	struct remote *r = p->impl;
+	uint64_t deadline = port_clock_deadline_us(timeout_ms);
+	uint64_t now;
+	int rc = wait_writable(p, deadline);
+
+	if (rc > 0)
+		rc = fence(p);
+	else if (rc == 0)
+		rc = esp_fail(&p->err, ESP_E_TIMEOUT, "%s: not sent in %u ms", p->name,
+			      timeout_ms);
+	now = port_clock_now_us();
+	if (rc == 0 && r->wire_us > now)
+		rc = port_clock_sleep(p, (uint32_t)((r->wire_us - now + 999) / 1000));
+	return rc;
+}
+
+static int remote_flush(struct port *p)
+{
+	struct remote *r = p->impl;
+	int rc;
+
+	if (r->gone)
+		return fail_gone(p);
+	r->rx_at = r->rx_len = 0;
+	r->g.gensio_set_read_callback_enable(r->io, true);
+	r->g.sergensio_flush(r->serial, GIO_FLUSH_RECEIVED);
+	rc = fence(p);
+	r->rx_at = r->rx_len = 0;	/* what was under way */
+	return rc;
+}
+
+static int remote_set_baud(struct port *p, uint32_t baud)
+{
+	struct remote *r = p->impl;
+	unsigned got = 0;
+	int rc = ask_and_wait(p, r->g.sergensio_baud, baud, &got);
+	uint64_t off = got > baud ? got - baud : baud - got;
+
+	/* 3 %: as for a port of our own, see port_fd_set_baud(). */
+	if (rc == 0 && off * 100 > (uint64_t)baud * 3)
+		return esp_fail(&p->err, ESP_E_UNSUPPORTED,
+				"%s: asked for %u baud, the server set %u", p->name, baud, got);
+	return rc;
+}
+
+/* Both questions leave together; the answers are waited for afterwards. */
+static int remote_set_lines(struct port *p, int dtr, int rts)
+{
+	struct remote *r = p->impl;
+	struct ask *a = NULL, *b = NULL;
+	int rc = 0, rc2 = 0;
+
+	if (dtr != PORT_LINE_KEEP)
+		rc = ask(p, r->g.sergensio_dtr, dtr ? GIO_ON : GIO_OFF, &a);
+	if (rc == 0 && rts != PORT_LINE_KEEP)
+		rc = ask(p, r->g.sergensio_rts, rts ? GIO_ON : GIO_OFF, &b);
+	if (a)
+		rc2 = answer(p, a, NULL);
+	if (b && rc2 == 0)
+		rc2 = answer(p, b, NULL);
+	else if (b)
+		b->abandoned = true;
+	return rc < 0 ? rc : rc2;
+}
+
+static int remote_set_break(struct port *p, bool on)
+{
+	struct remote *r = p->impl;
+
+	return ask_and_wait(p, r->g.sergensio_sbreak, on ? GIO_ON : GIO_OFF, NULL);
+}
+
+/* The library goes on working: the server's answers and bytes are taken. */
+static int remote_sleep(struct port *p, uint32_t ms)
+{
+	struct remote *r = p->impl;
+	uint64_t until = port_clock_deadline_us(ms);
+	int rc;
+
+	while ((rc = port_clock_check(p)) == 0 && port_clock_now_us() < until)
+		if (r->gone)
+			return port_clock_sleep(p, (uint32_t)port_clock_slice_ms(until));
+		else
+			gio_service(&r->g, r->os, port_clock_slice_ms(until));
+	return rc;
+}
+
+/* Gives what was written a moment to leave, then closes in the library's own
+ * order: free only when it says closed. */
+static void close_connection(struct remote *r)
+{
+	uint64_t deadline = port_clock_deadline_us(CLOSE_MS);
+
+	if (r->opened && !r->open_err && !r->gone) {
+		r->can_write = false;
+		r->g.gensio_set_write_callback_enable(r->io, true);
+		while (!r->can_write && !r->gone && port_clock_now_us() < deadline)
+			gio_service(&r->g, r->os, port_clock_slice_ms(deadline));
+	}
+	if (r->g.gensio_close(r->io, on_close, r) != 0)
+		return;
+	while (!r->closed && port_clock_now_us() < deadline)
+		gio_service(&r->g, r->os, port_clock_slice_ms(deadline));
+}
+
+static void remote_close(struct port *p)
+{
+	struct remote *r = p->impl;
+
+	if (r->io) {
+		close_connection(r);
+		r->g.gensio_free(r->io);
+	}
+	if (r->os) {
+		gio_service(&r->g, r->os, 0);	/* what the freeing left to do */
+		r->g.gensio_os_funcs_free(r->os);
+	}
+	free(r);
+	p->impl = NULL;
+}
+
+static const struct port_ops remote_ops = {
+	.kind = "rfc2217",
+	.features = PORT_HAS_LINES | PORT_HAS_BAUD,
+	.read = remote_read,
+	.write = remote_write,
+	.drain = remote_drain,
+	.flush = remote_flush,
+	.set_baud = remote_set_baud,
+	.set_lines = remote_set_lines,
+	.set_break = remote_set_break,
+	.sleep = remote_sleep,
+	.now_us = port_clock_port_now_us,
+	.close = remote_close,
+};
+
+static int parse_option(struct port *p, struct address *a, const char *option)
+{
+	double seconds;
+	char *end;
+
+	if (strncmp(option, "timeout=", 8) != 0)
+		return esp_fail(&p->err, ESP_E_ARGUMENT,
+				"%s: unknown option \"%s\" (there is timeout=SECONDS)", p->name,
+				option);
+	seconds = strtod(option + 8, &end);
+	if (end == option + 8 || *end || !(seconds > 0 && seconds * 1000 <= TIMEOUT_MAX_MS))
+		return esp_fail(&p->err, ESP_E_ARGUMENT,
+				"%s: timeout must be more than 0 and at most %u seconds", p->name,
+				TIMEOUT_MAX_MS / 1000);
+	a->timeout_ms = (uint32_t)(seconds * 1000 + 0.5);
+	return 0;
+}
+
+static int parse_options(struct port *p, struct address *a, char *options)
+{
+	char *save = NULL;
+	int rc = 0;
+
+	for (char *o = strtok_r(options, "&", &save); o && rc == 0; o = strtok_r(NULL, "&", &save))
+		rc = parse_option(p, a, o);
+	return rc;
+}
+
+static bool is_port_number(const char *s)
+{
+	char *end;
+	unsigned long n = isdigit((unsigned char)*s) ? strtoul(s, &end, 10) : 0;
+
+	return n > 0 && n < 65536 && *end == '\0';
+}
+
+/* Only what names and addresses consist of: the library reads a string in
+ * which commas and brackets have a meaning. */
+static bool is_host(const char *s)
+{
+	if (!*s)
+		return false;
+	for (; *s; s++)
+		if (!isalnum((unsigned char)*s) && !strchr(".-_:%", *s))
+			return false;
+	return true;
+}
+
+/* "host:4000", "[::1]:4000", with "?timeout=2.5" behind. */
+static int parse_address(struct port *p, struct address *a, const char *rest)
+{
+	char text[PORT_NAME_MAX];
+	char *options, *colon, *host = text;
+	size_t n;
+
+	a->timeout_ms = TIMEOUT_MS;
+	snprintf(text, sizeof text, "%s", rest);
+	options = strchr(text, '?');
+	if (options)
+		*options++ = '\0';
+	n = strlen(text);
+	if (n > 0 && text[n - 1] == '/')
+		text[n - 1] = '\0';
+	colon = strrchr(text, ':');
+	if (colon)
+		*colon = '\0';
+	n = strlen(host);
+	if (colon && n > 2 && host[0] == '[' && host[n - 1] == ']') {
+		host[n - 1] = '\0';
+		host++;
+	}
+	if (!colon || !is_host(host) || !is_port_number(colon + 1))
+		return esp_fail(&p->err, ESP_E_ARGUMENT, "%s: wanted rfc2217://HOST:PORT", p->name);
+	snprintf(a->host, sizeof a->host, "%s", host);
+	snprintf(a->port, sizeof a->port, "%s", colon + 1);
+	return options ? parse_options(p, a, options) : 0;
+}
+
+static int fail_connect(struct port *p, int err)
+{
+	struct remote *r = p->impl;
+
+	if (err >= GIO_NAME_FIRST && err <= GIO_NAME_LAST)
+		return esp_fail(&p->err, ESP_E_MISSING, "%s: no such host", p->name);
+	switch (err) {
+	case GIO_NOMEM:
+		return esp_fail(&p->err, ESP_E_NOMEM, "out of memory");
+	case GIO_CONNREFUSE:
+		return esp_fail(&p->err, ESP_E_MISSING, "%s: connection refused", p->name);
+	case GIO_NOTFOUND:
+	case GIO_HOSTDOWN:
+		return esp_fail(&p->err, ESP_E_MISSING, "%s: %s", p->name,
+				r->g.gensio_err_to_str(err));
+	case GIO_TIMEDOUT:
+		return esp_fail(&p->err, ESP_E_TIMEOUT, "%s: no answer", p->name);
+	case GIO_REMCLOSE:
+		return esp_fail(&p->err, ESP_E_GONE, "%s: the server closed the connection",
+				p->name);
+	}
+	return esp_fail(&p->err, ESP_E_IO, "%s: %s", p->name, r->g.gensio_err_to_str(err));
+}
+
+static int start_library(struct port *p, const struct address *a)
+{
+	struct remote *r = p->impl;
+	char str[PORT_NAME_MAX + 64];
+	int err;
+
+	if (gio_load(&r->g, &p->err) < 0)
+		return p->err.code;
+	if (r->g.gensio_unix_funcs_alloc(NULL, 0, &r->os) != 0 || !r->os)
+		return esp_fail(&p->err, ESP_E_NOMEM, "out of memory");
+	snprintf(str, sizeof str, "telnet(rfc2217=true),tcp(nodelay=true),%s,%s", a->host,
+		 a->port);
+	err = r->g.str_to_gensio(str, r->os, on_event, r, &r->io);
+	return err ? fail_connect(p, err) : 0;
+}
+
+static int connect_to(struct port *p)
+{
+	struct remote *r = p->impl;
+	int rc = r->g.gensio_open(r->io, on_open, r);
+
+	if (rc)
+		return fail_connect(p, rc);
+	rc = wait_flag(p, &r->opened, port_clock_deadline_us(r->timeout_ms));
+	if (rc == 0)
+		return esp_fail(&p->err, ESP_E_TIMEOUT, "%s: no answer in %u ms", p->name,
+				r->timeout_ms);
+	if (rc < 0)
+		return rc;
+	if (r->open_err)
+		return fail_connect(p, r->open_err);
+	r->serial = r->g.gensio_to_sergensio(r->io);
+	if (!r->serial)
+		return esp_fail(&p->err, ESP_E_UNSUPPORTED, "%s: no RFC 2217", p->name);
+	r->g.gensio_set_read_callback_enable(r->io, true);
+	return 0;
+}
+
+/* 8N1, no flow control. DTR and RTS stay as the server has them. */
+static int set_up_line(struct port *p, uint32_t baud)
+{
+	struct remote *r = p->impl;
+	const struct {
+		ask_function *f;
+		unsigned value;
+	} line[] = {
+		{ r->g.sergensio_datasize, 8 },
+		{ r->g.sergensio_parity, GIO_PARITY_NONE },
+		{ r->g.sergensio_stopbits, 1 },
+		{ r->g.sergensio_flowcontrol, GIO_FLOW_NONE },
+	};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < sizeof line / sizeof line[0]; i++)
+		rc = ask_and_wait(p, line[i].f, line[i].value, NULL);
+	return rc < 0 ? rc : remote_set_baud(p, baud);
+}
+
+/* gensio gives up waiting for the server's consent after 4 s and opens without:
+ * the first question then fails. A quick refusal is another matter. */
+static int open_remote(struct port *p, const struct address *a, uint32_t baud)
+{
+	uint64_t start = port_clock_now_us();
+	int rc = start_library(p, a);
+
+	if (rc == 0)
+		rc = connect_to(p);
+	if (rc == 0)
+		rc = set_up_line(p, baud);
+	if (rc == ESP_E_UNSUPPORTED && ((struct remote *)p->impl)->opened &&
+	    port_clock_now_us() - start > 3500000u)
+		rc = esp_fail(&p->err, ESP_E_TIMEOUT, "%s: the server does not negotiate", p->name);
+	return rc;
+}
+
+int port_remote_open(struct port *p, const char *rest, uint32_t baud)
+{
+	struct address a;
+	struct remote *r;
+	int rc = parse_address(p, &a, rest);
+
+	if (rc < 0)
+		return rc;
+	r = calloc(1, sizeof *r);
+	if (!r)
+		return esp_fail(&p->err, ESP_E_NOMEM, "out of memory");
+	r->timeout_ms = a.timeout_ms;
+	p->impl = r;
+	p->baud = baud;
+	rc = open_remote(p, &a, baud);
+	if (rc < 0)
+		remote_close(p);
+	else
+		p->ops = &remote_ops;
+	return rc;
+}
