@@ -35,6 +35,20 @@ function files.read(path)
   return bytes
 end
 
+--- Checks that a file can be made before long work begins.
+-- @tparam string path
+-- @raise `file` when its folder is missing or not writable, or path is a folder
+function files.check_writable(path)
+  if lfs.attributes(path, "mode") == "directory" then
+    errors.raise("file", path .. " is a folder, not a file")
+  end
+  local part = path .. ".part"
+  local f, why, errno = io.open(part, "wb")
+  if not f then errors.check(nil, "cannot create " .. why, errno) end
+  f:close()
+  os.remove(part)
+end
+
 --- Writes a file so that a good one is never replaced by half of a new one.
 -- @tparam string path
 -- @tparam string bytes

@@ -74,7 +74,7 @@ end
 -- @tparam string data padded with FF to a multiple of 4 by us
 -- @tparam[opt] function progress called with the bytes written so far
 function rom_loader:program(addr, data, progress)
-  errors.check(self.rom:flash_write_begin(addr))
+  errors.check(self.rom:flash_write_begin(addr, #data + -#data % 4, BLOCK))
   for at = 1, #data, BLOCK do
     local block = data:sub(at, at + BLOCK - 1)
     block = block .. ("\xff"):rep(-#block % 4)

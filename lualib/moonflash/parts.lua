@@ -1,0 +1,130 @@
+--- The files of a write: what goes where, checked before the chip is touched.
+--
+-- A part is `{ addr, data, name }`: the bytes of one file and their first flash
+-- address.
+-- @module moonflash.parts
+local errors <const> = require "moonflash.errors"
+local files <const> = require "moonflash.files"
+local image <const> = require "moonflash.image"
+local image_header <const> = require "moonflash.image_header"
+local numbers <const> = require "moonflash.numbers"
+local report <const> = require "moonflash.report"
+
+local parts = {}
+
+local BOOT_ADDR <const> = 0
+
+--- Adds the arguments `ADDR FILE ...` and the header options to a command.
+-- @tparam table parser
+function parts.add_options(parser)
+  parser:argument("pairs", "address and file, as often as needed"):args("2+")
+    :argname { "ADDR", "FILE" }
+  parser:option("--mode -m", "flash mode in the boot header: keep, qio, qout, dio, dout")
+    :default "keep"
+  parser:option("--freq -f", "flash clock in the boot header: keep, 20m, 26m, 40m, 80m")
+    :default "keep"
+  parser:option("--size -s", "flash size in the boot header: detect, keep, 512k to 16M")
+    :default "detect"
+  parser:flag("--force", "write even what does not look right for this chip")
+end
+
+--- Reads the files named on the command line.
+-- @tparam table opt `pairs`
+-- @treturn {part,...}
+-- @raise `usage`, `file`, `toobig`
+function parts.read(opt)
+  if #opt.pairs % 2 ~= 0 then
+    errors.raise("usage", "addresses and files come in pairs; the last address has no file",
+      { hint = "moonflash write 0x0 a.bin 0x10000 b.bin" })
+  end
+  local list = {}
+  for i = 1, #opt.pairs, 2 do
+    local addr = numbers.parse(opt.pairs[i], "address")
+    local path = opt.pairs[i + 1]
+    list[#list + 1] = { addr = addr, data = files.read(path), name = path }
+  end
+  -- a bad word is refused before the chip is touched
+  image_header.change(0, 0, { mode = opt.mode, freq = opt.freq,
+    size = opt.size ~= "detect" and opt.size or nil })
+  return list
+end
+
+-- What must be true of the file at 0x0: it is what the chip boots.
+local function check_boot(part, force)
+  local img = image.parse(part.data)
+  local ok, e = pcall(image.check, img, part.name)
+  if not ok then
+    if not force then error(e, 0) end
+    report.warn("%s; written because of --force", tostring(e))
+  end
+  for _, w in ipairs(img.warnings or {}) do
+    report.warn("%s: %s", part.name, type(w) == "table" and w.message or w)
+  end
+  part.image = ok and img or nil
+end
+
+-- Elsewhere anything goes, except what is certainly a mistake.
+local function check_data(part, force)
+  local foreign = image.foreign(part.data)
+  if not foreign or force then return end
+  errors.raise("image", ("%s is %s, which the chip cannot use as it is"):format(part.name,
+    foreign), { hint = "--force writes it all the same" })
+end
+
+--- Checks the files' contents: is it for this chip, is it whole?
+-- @tparam {part,...} list
+-- @tparam[opt] boolean force warn instead
+-- @raise `image`
+function parts.check(list, force)
+  for _, part in ipairs(list) do
+    local check = part.addr == BOOT_ADDR and check_boot or check_data
+    check(part, force)
+  end
+end
+
+--- Patches mode, clock and size of a boot image at 0x0 as asked.
+-- @tparam {part,...} list
+-- @tparam table opt `mode`, `freq`, `size`
+-- @tparam table flash from device:flash()
+function parts.patch(list, opt, flash)
+  local size = opt.size
+  if size == "detect" then size = flash.size end
+  for _, part in ipairs(list) do
+    if part.addr == BOOT_ADDR and part.image then
+      local data = image.patch_header(part.data, { mode = opt.mode, freq = opt.freq, size = size })
+      if data ~= part.data then
+        local old = image_header.decode(part.data:byte(3, 4))
+        local new = image_header.decode(data:byte(3, 4))
+        report.stage("boot header: %s %s %s -> %s %s %s", old.mode, old.freq, old.size,
+          new.mode, new.freq, new.size)
+      end
+      part.data = data
+    end
+  end
+end
+
+--- Bytes of all parts.
+-- @tparam {part,...} list
+-- @treturn integer
+function parts.total(list)
+  local n = 0
+  for _, part in ipairs(list) do n = n + #part.data end
+  return n
+end
+
+--- Checks that every part fits the flash that is there.
+-- @tparam {part,...} list
+-- @tparam table flash from device:flash()
+-- @raise `range`
+function parts.must_fit(list, flash)
+  for _, part in ipairs(list) do
+    local over = part.addr + #part.data - flash.size
+    if over > 0 then
+      errors.raise("range", ("%s at 0x%06x ends %d bytes behind this chip's %s of flash"):format(
+        part.name, part.addr, over, numbers.size_text(flash.size)),
+        { hint = "nothing was written" })
+    end
+  end
+end
+
+return parts
