@@ -17,7 +17,8 @@ console.add_options(parser)
 local opt = cli.parse(parser)
 
 local listen = console.parse_options(opt)
-local img = image.parse(files.read(opt.file))
+local bytes = files.read(opt.file)
+local img = image.parse(bytes)
 image.check(img, opt.file)
 for i, s in ipairs(img.segments) do
   if s.addr >= 0x40200000 or s.addr < 0x3ffe8000 then
@@ -29,7 +30,7 @@ end
 local dev <close> = device.open(opt)
 for _, s in ipairs(img.segments) do
   report.stage("%d bytes to 0x%08x", s.size, s.addr)
-  errors.check(dev.rom:load_ram(s.addr, image.segment_data(img, s)))
+  errors.check(dev.rom:load_ram(s.addr, bytes:sub(s.offset + 1, s.offset + s.size)))
 end
 errors.check(dev.rom:run(img.entry))
 if listen then console.listen(dev.port, listen) end

@@ -57,18 +57,19 @@ local function check_boot(part, force)
     if not force then error(e, 0) end
     report.warn("%s; written because of --force", tostring(e))
   end
-  for _, w in ipairs(img.warnings or {}) do
-    report.warn("%s: %s", part.name, type(w) == "table" and w.message or w)
-  end
+  for _, w in ipairs(img.warnings) do report.warn("%s: %s", part.name, w.text) end
   part.image = ok and img or nil
 end
 
--- Elsewhere anything goes, except what is certainly a mistake.
+-- What no address but 0x0 makes sense of either; other data may be anything.
+local NEVER <const> = { esp32 = true, elf = true, intelhex = true, uf2 = true, exe = true,
+  html = true, zip = true }
+
 local function check_data(part, force)
-  local foreign = image.foreign(part.data)
-  if not foreign or force then return end
+  local foreign = image.parse(part.data).foreign
+  if not foreign or not NEVER[foreign.kind] or force then return end
   errors.raise("image", ("%s is %s, which the chip cannot use as it is"):format(part.name,
-    foreign), { hint = "--force writes it all the same" })
+    foreign.name), { hint = foreign.hint or "--force writes it all the same" })
 end
 
 --- Checks the files' contents: is it for this chip, is it whole?
