@@ -1,0 +1,22 @@
+/* query.h - answers queries, and tells the host how the queue does.
+ *
+ * Layer: stub, above engine.
+ */
+#ifndef STUB_QUERY_H
+#define STUB_QUERY_H
+
+#include "engine.h"
+
+struct query {
+	struct engine engine;	/* first: its callback finds the rest by it */
+	struct link link;
+	bool inside;		/* a query is being answered */
+	uint32_t status_at;	/* hw_ms() of the last STATUS */
+};
+
+void query_open(struct query *q);
+/* Everything that must go on while anything else does: takes bytes, moves the
+ * flash along, sends STATUS, answers a query. */
+void query_service(struct query *q);
+
+#endif
