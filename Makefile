@@ -1,7 +1,8 @@
 # moonflash: make [all|deps|demo|check|asan|bench|fuzz|install|clean]
 #
 # Host program: build/moonflash. Nothing generated lands outside build/.
-# CC=clang works; BUILD= puts another configuration beside the first.
+# CC=clang works; BUILD= puts another configuration beside the first; V=1 shows
+# the commands.
 
 PREFIX  ?= /usr/local
 BUILD   ?= build
@@ -37,22 +38,25 @@ EMBED := $(shell find lualib scripts -name '*.lua' 2>/dev/null | sort)
 THIRD := $(LUASHARE)/argparse.lua $(LUASHARE)/dkjson.lua
 BLOBS := $(wildcard src/sim/rom/rom.bin src/stub/stub.bin)
 
+V ?=
+Q := $(if $(V),,@)
+
 all: $(BUILD)/moonflash
 
 $(BUILD)/moonflash: $(OBJ) $(BUILD)/embed.o
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)echo "  link  $@"; $(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)echo "  cc    $<"; $(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Source text is embedded as it is, each file under the name that it has in the
 # tree (third-party modules under third/).
 $(BUILD)/embed.S: Makefile src/embed.sh $(EMBED) $(THIRD) $(BLOBS)
 	@mkdir -p $(@D)
-	sh src/embed.sh $(EMBED) $(BLOBS) $(THIRD:%=third:%) > $@
+	$(Q)sh src/embed.sh $(EMBED) $(BLOBS) $(THIRD:%=third:%) > $@
 $(BUILD)/embed.o: $(BUILD)/embed.S
-	$(CC) -c -o $@ $<
+	$(Q)$(CC) -c -o $@ $<
 
 deps: ; sh src/deps.sh $(DEPS)
 deps-test: ; sh src/deps.sh $(DEPS) $(TEST_DEPS)
@@ -62,7 +66,7 @@ demo: $(BUILD)/moonflash ; sh examples/demo.sh $(BUILD)/moonflash
 
 $(BUILD)/tests/%: tests/c/%.c $(LIB) $(BUILD)/embed.o
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LIB) $(BUILD)/embed.o -lcmocka $(LDLIBS)
+	$(Q)echo "  test  $<"; $(CC) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LIB) $(BUILD)/embed.o -lcmocka $(LDLIBS)
 
 check-build: $(BUILD)/moonflash $(TESTC)
 check: check-build ; sh tests/run.sh $(BUILD)
