@@ -2,11 +2,6 @@
 
 #include <string.h>
 
-static bool worth_repeating(int rc)
-{
-	return rc == ESP_E_TIMEOUT || rc == ESP_E_PROTO || rc == ESP_E_REFUSED;
-}
-
 /* ---- before ---- */
 
 int flash_rom_prepare(struct rom *rom, uint32_t flash_size)
@@ -22,7 +17,7 @@ int flash_rom_prepare(struct rom *rom, uint32_t flash_size)
 		return rc;
 	for (int i = 0; i < FLASH_ROM_TRIES; i++) {
 		rc = rom_flash_params(rom, flash_size);
-		if (!worth_repeating(rc))
+		if (!rom_may_help_to_repeat(rc))
 			break;
 	}
 	return rc;
@@ -76,7 +71,7 @@ static int erase_step(struct rom *rom, const struct flash_rom_step *s)
 		return spi_erase_sector(rom, s->addr);
 	for (int i = 0; i < FLASH_ROM_TRIES; i++) {
 		rc = rom_flash_begin(rom, s->ask, 0, 0x400, s->addr);
-		if (!worth_repeating(rc))
+		if (!rom_may_help_to_repeat(rc))
 			break;
 	}
 	return rc;
@@ -142,7 +137,7 @@ int flash_rom_write_begin(struct flash_rom_writer *w, struct rom *rom, uint32_t 
 	w->repeats = 0;
 	for (int i = 0; i < FLASH_ROM_TRIES; i++) {
 		rc = begin_at(w, addr);
-		if (!worth_repeating(rc))
+		if (!rom_may_help_to_repeat(rc))
 			break;
 	}
 	return rc;
@@ -153,7 +148,7 @@ static int send_block(struct flash_rom_writer *w, const uint8_t *data, size_t le
 	bool bad_flash = false;
 	int rc = rom_flash_data(w->rom, w->seq++, data, len);
 
-	for (int i = 1; i < FLASH_ROM_TRIES && worth_repeating(rc); i++) {
+	for (int i = 1; i < FLASH_ROM_TRIES && rom_may_help_to_repeat(rc); i++) {
 		bool reads_back_wrong = rc == ESP_E_REFUSED && w->rom->refusal == 0x08;
 
 		if (reads_back_wrong && bad_flash)

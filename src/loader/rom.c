@@ -1,4 +1,5 @@
 #include "rom.h"
+#include "rom_impl.h"
 
 #include "../bytes.h"
 
@@ -8,14 +9,7 @@
 enum {
 	SECTOR_BYTES = 4096,
 	SECTORS_PER_BLOCK = 16,
-	SYNC_WAIT_MS = 100,
-	RUN_WAIT_MS = 200,		/* for an answer that may never come */
-	QUIET_MS = 50,			/* longer than any USB bridge holds bytes back */
-	TRIES = 3,			/* of what may safely be repeated */
-	SYNCS_PER_RESET = 5,
-	DEFAULT_RESETS = 8,
 	DRAIN_READS = 16,
-	NOISE_MAX = 1 << 24,		/* bytes looked at while waiting for one answer */
 };
 
 /* ---- the protocol, as a table ---- */
@@ -50,14 +44,14 @@ static const struct rom_command commands[] = {
 	{ ROM_FLASH_BEGIN, "FLASH_BEGIN", WORDS(4, "erase", "blocks", "block_size", "offset"),
 	  false, 3000, flash_begin_ms },
 	{ ROM_FLASH_DATA, "FLASH_DATA", WORDS(4, "length", "seq", "zero", "zero"),
-	  true, 3000, NULL },
+	  true, 2000, NULL },
 	{ ROM_FLASH_END, "FLASH_END", WORDS(1, "stay"), false, 1000, NULL },
 	{ ROM_MEM_BEGIN, "MEM_BEGIN", WORDS(4, "size", "blocks", "block_size", "addr"),
 	  false, 1000, NULL },
 	{ ROM_MEM_END, "MEM_END", WORDS(2, "stay", "entry"), false, 1000, NULL },
 	{ ROM_MEM_DATA, "MEM_DATA", WORDS(4, "length", "seq", "zero", "zero"),
 	  true, 1000, NULL },
-	{ ROM_SYNC, "SYNC", WORDS(1, "mark"), false, SYNC_WAIT_MS, NULL },
+	{ ROM_SYNC, "SYNC", WORDS(1, "mark"), false, ROM_SYNC_WAIT_MS, NULL },
 	{ ROM_WRITE_REG, "WRITE_REG", WORDS(4, "addr", "value", "mask", "delay_us"),
 	  false, 1000, NULL },
 	{ ROM_READ_REG, "READ_REG", WORDS(1, "addr"), false, 1000, NULL },
@@ -94,6 +88,11 @@ static const char *op_name(uint8_t op, char buf[16])
 	return buf;
 }
 
+bool rom_may_help_to_repeat(int rc)
+{
+	return rc == ESP_E_TIMEOUT || rc == ESP_E_PROTO || rc == ESP_E_REFUSED;
+}
+
 /* ---- bytes in ---- */
 
 void rom_init(struct rom *rom, struct port *port)
@@ -103,7 +102,7 @@ void rom_init(struct rom *rom, struct port *port)
 	slip_init(&rom->slip, rom->frame, sizeof rom->frame);
 }
 
-static int port_failed(struct rom *rom)
+int rom_port_failed(struct rom *rom)
 {
 	return esp_pass(&rom->err, &rom->port->err);
 }
@@ -120,13 +119,13 @@ static void keep_heard(struct rom *rom, const uint8_t *bytes, size_t n)
 }
 
 /* Fills the empty input buffer. Returns the bytes read, 0 when none came. */
-static int fill(struct rom *rom, uint32_t timeout_ms)
+int rom_fill(struct rom *rom, uint32_t timeout_ms)
 {
 	int n = port_read(rom->port, rom->in, sizeof rom->in, timeout_ms);
 
 	rom->in_pos = rom->in_len = 0;
 	if (n < 0)
-		return port_failed(rom);
+		return rom_port_failed(rom);
 	rom->in_len = (size_t)n;
 	if (rom->listening)
 		keep_heard(rom, rom->in, rom->in_len);
@@ -143,7 +142,7 @@ static int fill_until(struct rom *rom, uint64_t deadline_us)
 
 		if (now >= deadline_us)
 			return ESP_E_TIMEOUT;
-		n = fill(rom, (uint32_t)((deadline_us - now + 999) / 1000));
+		n = rom_fill(rom, (uint32_t)((deadline_us - now + 999) / 1000));
 		if (n != 0)
 			return n < 0 ? n : 0;
 		if (port_now_us(rom->port) == now)	/* a port that will not wait */
@@ -173,9 +172,9 @@ static bool parse_reply(const uint8_t *frame, size_t len, struct rom_reply *repl
 
 /* Waits for any well-formed reply. Noise is counted and skipped, but neither
  * longer than the deadline nor without end. */
-static int next_reply(struct rom *rom, uint64_t deadline_us, struct rom_reply *reply)
+int rom_next_reply(struct rom *rom, uint64_t deadline_us, struct rom_reply *reply)
 {
-	for (uint32_t looked_at = 0; looked_at < NOISE_MAX; looked_at++) {
+	for (uint32_t looked_at = 0; looked_at < ROM_NOISE_MAX; looked_at++) {
 		int rc;
 
 		if (rom->in_pos == rom->in_len) {
@@ -192,7 +191,7 @@ static int next_reply(struct rom *rom, uint64_t deadline_us, struct rom_reply *r
 	return ESP_E_TIMEOUT;
 }
 
-static uint64_t deadline_in(struct rom *rom, uint32_t ms)
+uint64_t rom_deadline(struct rom *rom, uint32_t ms)
 {
 	return port_now_us(rom->port) + (uint64_t)ms * 1000;
 }
@@ -209,10 +208,10 @@ size_t rom_take_rest(struct rom *rom, uint8_t *buf, size_t cap)
 }
 
 /* Forgets what was received, hearing it first. */
-static int drop_input(struct rom *rom)
+int rom_drop_input(struct rom *rom)
 {
 	for (int i = 0; i < DRAIN_READS; i++) {
-		int n = fill(rom, 0);
+		int n = rom_fill(rom, 0);
 
 		if (n < 0)
 			return n;
@@ -221,12 +220,12 @@ static int drop_input(struct rom *rom)
 	}
 	rom->in_pos = rom->in_len = 0;
 	slip_init(&rom->slip, rom->frame, sizeof rom->frame);
-	return port_flush(rom->port) < 0 ? port_failed(rom) : 0;
+	return port_flush(rom->port) < 0 ? rom_port_failed(rom) : 0;
 }
 
 /* ---- packets out ---- */
 
-static uint32_t transfer_ms(const struct rom *rom, size_t bytes)
+uint32_t rom_transfer_ms(const struct rom *rom, size_t bytes)
 {
 	uint32_t baud = rom->port->baud ? rom->port->baud : 115200;
 
@@ -260,36 +259,42 @@ static size_t build_packet(uint8_t *p, const struct rom_request *req)
 	return ROM_HEAD + payload;
 }
 
-static int write_wire(struct rom *rom, const uint8_t *bytes, size_t len)
+int rom_write_wire(struct rom *rom, const uint8_t *bytes, size_t len)
 {
-	if (port_write(rom->port, bytes, len, 2000 + 2 * transfer_ms(rom, len)) < 0)
-		return port_failed(rom);
+	if (port_write(rom->port, bytes, len, 2000 + 2 * rom_transfer_ms(rom, len)) < 0)
+		return rom_port_failed(rom);
 	return (int)len;
 }
 
-/* Puts req on the wire, whatever state we are in. */
-static int transmit(struct rom *rom, const struct rom_request *req)
+/* Leaves the frame in rom->wire; returns its length. */
+static int encode(struct rom *rom, const struct rom_request *req)
 {
 	char name[16];
-	int n;
 
 	if (req->n_words > ROM_WORDS_MAX || req->len > ROM_PAYLOAD_MAX - 4 * req->n_words)
 		return esp_fail(&rom->err, ESP_E_TOOBIG, "%s: %zu bytes do not fit a packet",
 				op_name(req->op, name), req->len);
-	n = slip_encode(rom->wire, sizeof rom->wire, rom->packet, build_packet(rom->packet, req));
-	return n < 0 ? n : write_wire(rom, rom->wire, (size_t)n);
+	return slip_encode(rom->wire, sizeof rom->wire, rom->packet,
+			   build_packet(rom->packet, req));
+}
+
+int rom_transmit(struct rom *rom, const struct rom_request *req)
+{
+	int n = encode(rom, req);
+
+	return n < 0 ? n : rom_write_wire(rom, rom->wire, (size_t)n);
 }
 
 int rom_send(struct rom *rom, const struct rom_request *req)
 {
 	int rc = rom->out_of_step ? rom_resync(rom) : 0;
 
-	return rc < 0 ? rc : transmit(rom, req);
+	return rc < 0 ? rc : rom_transmit(rom, req);
 }
 
 /* ---- request and reply ---- */
 
-static uint32_t timeout_ms(const struct rom *rom, const struct rom_request *req)
+uint32_t rom_timeout_ms(const struct rom *rom, const struct rom_request *req)
 {
 	const struct rom_command *c = rom_command_find(req->op);
 	size_t bytes = slip_encoded_max(ROM_HEAD + 4 * req->n_words + req->len) +
@@ -298,7 +303,7 @@ static uint32_t timeout_ms(const struct rom *rom, const struct rom_request *req)
 
 	if (ms == 0)
 		ms = c ? c->base_ms + (c->work_ms ? c->work_ms(req->words) : 0) : 3000;
-	return ms + transfer_ms(rom, bytes);
+	return ms + rom_transfer_ms(rom, bytes);
 }
 
 /* The ROM answers a command that it does not have with "message malformed" and
@@ -312,14 +317,14 @@ static bool says_unknown(const struct rom_request *req, const struct rom_reply *
 /* ... and if that was SYNC, eight times. */
 static int drop_repeats(struct rom *rom, uint8_t op)
 {
-	uint64_t deadline_us = deadline_in(rom, SYNC_WAIT_MS);
+	uint64_t deadline_us = rom_deadline(rom, ROM_SYNC_WAIT_MS);
 	struct rom_reply extra;
 	int rc = 0;
 
 	if (op != ROM_SYNC)
 		return 0;
 	for (int i = 1; i < ROM_SYNC_COUNT && rc == 0; i++)
-		rc = next_reply(rom, deadline_us, &extra);
+		rc = rom_next_reply(rom, deadline_us, &extra);
 	return rc == ESP_E_TIMEOUT ? 0 : rc;
 }
 
@@ -338,7 +343,7 @@ static int refused(struct rom *rom, const struct rom_request *req, const struct 
 			op_name(req->op, name), rom_error_text(reply->error), reply->error);
 }
 
-static int timed_out(struct rom *rom, const struct rom_request *req, uint32_t ms)
+int rom_timed_out(struct rom *rom, const struct rom_request *req, uint32_t ms)
 {
 	char name[16];
 
@@ -349,17 +354,17 @@ static int timed_out(struct rom *rom, const struct rom_request *req, uint32_t ms
 
 int rom_receive(struct rom *rom, const struct rom_request *req, struct rom_reply *reply)
 {
-	uint32_t ms = timeout_ms(rom, req);
-	uint64_t deadline_us = deadline_in(rom, ms);
+	uint32_t ms = rom_timeout_ms(rom, req);
+	uint64_t deadline_us = rom_deadline(rom, ms);
 	struct rom_reply scratch;
 	int rc;
 
 	if (!reply)
 		reply = &scratch;
 	do {
-		rc = next_reply(rom, deadline_us, reply);
+		rc = rom_next_reply(rom, deadline_us, reply);
 		if (rc == ESP_E_TIMEOUT)
-			return timed_out(rom, req, ms);
+			return rom_timed_out(rom, req, ms);
 		if (rc < 0)
 			return rc;
 		if (says_unknown(req, reply)) {
@@ -385,56 +390,60 @@ struct in_flight {
 	uint8_t op[ROW_MAX];
 	uint16_t bytes[ROW_MAX];
 	size_t first, n, total;
+	uint8_t next_op;		/* encoded, and waits for room ... */
+	size_t next_bytes;		/* ... when not 0 */
 };
 
-static int row_send(struct rom *rom, const struct rom_row *row, size_t i, struct in_flight *f)
+static int row_encode(struct rom *rom, const struct rom_row *row, size_t i, struct in_flight *f)
 {
 	struct rom_request req = { 0 };
-	size_t slot = (f->first + f->n) % ROW_MAX;
 	int n;
 
 	row->ask(row->ctx, i, &req);
-	n = transmit(rom, &req);
+	n = encode(rom, &req);
 	if (n < 0)
 		return n;
-	f->op[slot] = req.op;
-	f->bytes[slot] = (uint16_t)n;
-	f->total += (size_t)n;
-	f->n++;
+	f->next_op = req.op;
+	f->next_bytes = (size_t)n;
 	return 0;
 }
 
-static size_t row_bytes(struct rom *rom, const struct rom_row *row, size_t i)
+static bool row_has_room(const struct in_flight *f)
 {
-	struct rom_request req = { 0 };
-	int n;
+	return f->n == 0 || (f->n < ROW_MAX && f->total + f->next_bytes <= ROM_RING);
+}
 
-	row->ask(row->ctx, i, &req);
-	if (req.n_words > ROM_WORDS_MAX || req.len > ROM_PAYLOAD_MAX - 4 * req.n_words)
-		return ROM_RING;
-	n = slip_encode(rom->wire, sizeof rom->wire, rom->packet, build_packet(rom->packet, &req));
-	return n < 0 ? ROM_RING : (size_t)n;
+static int row_send(struct rom *rom, struct in_flight *f)
+{
+	size_t slot = (f->first + f->n) % ROW_MAX;
+
+	f->op[slot] = f->next_op;
+	f->bytes[slot] = (uint16_t)f->next_bytes;
+	f->total += f->next_bytes;
+	f->n++;
+	f->next_bytes = 0;
+	return rom_write_wire(rom, rom->wire, f->bytes[slot]);
 }
 
 static int row_receive(struct rom *rom, const struct rom_row *row, size_t i, struct in_flight *f)
 {
 	struct rom_request req = { .op = f->op[f->first] };
-	uint32_t ms = timeout_ms(rom, &req) + transfer_ms(rom, f->total);
+	uint32_t ms = rom_timeout_ms(rom, &req) + rom_transfer_ms(rom, f->total);
 	struct rom_reply reply;
-	int rc = next_reply(rom, deadline_in(rom, ms), &reply);
+	int rc = rom_next_reply(rom, rom_deadline(rom, ms), &reply);
 
 	if (rc == ESP_E_TIMEOUT)
-		return timed_out(rom, &req, ms);
+		return rom_timed_out(rom, &req, ms);
 	if (rc < 0)
 		return rc;
 	if (reply.op != req.op)
 		return esp_fail(&rom->err, ESP_E_PROTO, "answers are out of step: "
 				"expected %02x, got %02x", req.op, reply.op);
-	if (reply.status)
-		return refused(rom, &req, &reply);
 	f->total -= f->bytes[f->first];
 	f->first = (f->first + 1) % ROW_MAX;
 	f->n--;
+	if (reply.status)
+		return refused(rom, &req, &reply);
 	if (row->answer)
 		row->answer(row->ctx, i, &reply);
 	return 0;
@@ -448,484 +457,18 @@ static int row_receive(struct rom *rom, const struct rom_row *row, size_t i, str
 int rom_run_row(struct rom *rom, const struct rom_row *row)
 {
 	struct in_flight f = { .n = 0 };
-	size_t sent = 0, got = 0;
+	size_t asked = 0, got = 0;
 	int rc = rom->out_of_step ? rom_resync(rom) : 0;
 
 	while (rc >= 0 && got < row->n) {
-		bool fits = sent < row->n && f.n < ROW_MAX &&
-			    (f.n == 0 || f.total + row_bytes(rom, row, sent) <= ROM_RING);
-
-		rc = fits ? row_send(rom, row, sent++, &f) : row_receive(rom, row, got++, &f);
+		if (f.next_bytes == 0 && asked < row->n)
+			rc = row_encode(rom, row, asked++, &f);
+		else if (f.next_bytes > 0 && row_has_room(&f))
+			rc = row_send(rom, &f);
+		else
+			rc = row_receive(rom, row, got++, &f);
 	}
 	if (rc < 0 && f.n > 0)
 		rom->out_of_step = true;	/* the others' answers may still come */
 	return rc < 0 ? rc : 0;
-}
-
-/* ---- connecting ---- */
-
-/* Counts the rest of the answers to a SYNC, by value. */
-static int more_sync_replies(struct rom *rom, int *zeros)
-{
-	int n = 0, rc = 0;
-
-	while (n < ROM_SYNC_COUNT - 1 && rc == 0) {
-		struct rom_reply reply;
-
-		rc = next_reply(rom, deadline_in(rom, SYNC_WAIT_MS), &reply);
-		if (rc < 0)
-			break;
-		n++;
-		if (reply.op == ROM_SYNC && reply.value == 0)
-			(*zeros)++;
-	}
-	return rc == ESP_E_TIMEOUT || rc == 0 ? n : rc;
-}
-
-static int first_sync_reply(struct rom *rom, uint32_t ms, struct rom_reply *reply)
-{
-	uint64_t deadline_us = deadline_in(rom, ms);
-	int rc;
-
-	do
-		rc = next_reply(rom, deadline_us, reply);
-	while (rc == 0 && (reply->op != ROM_SYNC || reply->status != 0));
-	return rc;
-}
-
-int rom_sync(struct rom *rom)
-{
-	uint8_t pattern[32];
-	struct rom_request req = { .op = ROM_SYNC, .n_words = 1, .words = { ROM_SYNC_VALUE },
-				   .data = pattern, .len = sizeof pattern };
-	uint32_t ms = timeout_ms(rom, &req);
-	struct rom_reply reply;
-	int rc, zeros;
-
-	memset(pattern, 0x55, sizeof pattern);
-	rc = drop_input(rom);
-	if (rc >= 0)
-		rc = transmit(rom, &req);
-	if (rc >= 0)
-		rc = first_sync_reply(rom, ms, &reply);
-	if (rc == ESP_E_TIMEOUT)
-		return timed_out(rom, &req, ms);
-	if (rc < 0)
-		return rc;
-	zeros = reply.value == 0;
-	rc = more_sync_replies(rom, &zeros);
-	if (rc < 0)
-		return rc;
-	rom->sync_value = reply.value;
-	rom->is_stub = 2 * zeros > rc + 1;	/* one reply may be damaged */
-	rom->out_of_step = false;
-	return 0;
-}
-
-static int wait_quiet(struct rom *rom)
-{
-	uint64_t deadline_us = deadline_in(rom, 10 * QUIET_MS);
-	int n = 1;
-
-	for (uint32_t i = 0; n > 0 && i < NOISE_MAX && port_now_us(rom->port) < deadline_us; i++)
-		n = fill(rom, QUIET_MS);
-	return n < 0 ? n : 0;
-}
-
-/* SYNC is the fence: once it is answered, all that was sent before is done. */
-int rom_resync(struct rom *rom)
-{
-	static const uint8_t ends[] = { SLIP_END, SLIP_END };
-	int rc = write_wire(rom, ends, sizeof ends);
-
-	if (rc >= 0)
-		rc = wait_quiet(rom);
-	if (rc < 0)
-		return rc;
-	for (int i = 0; i < TRIES; i++) {
-		rc = rom_sync(rom);
-		if (rc != ESP_E_TIMEOUT)
-			break;
-	}
-	return rc;
-}
-
-/* The ROM measures the rate once per reset, from the shortest pulses that it
- * sees first, and then throws away what it received: so give it something good
- * to measure that is no loss. */
-static int offer_rate(struct rom *rom)
-{
-	static const uint8_t ruler[] = { 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55 };
-	int rc = write_wire(rom, ruler, sizeof ruler);
-
-	if (rc < 0)
-		return rc;
-	if (port_drain(rom->port, 100 + transfer_ms(rom, sizeof ruler)) < 0 ||
-	    port_sleep(rom->port, 5) < 0)
-		return port_failed(rom);
-	return 0;
-}
-
-static int reset_and_sync(struct rom *rom, const struct reset_sequence *s, unsigned flags)
-{
-	int rc;
-
-	rom->flash_attached = false;
-	rom->flash_size = 0;
-	if (s && reset_run(rom->port, s->steps, s->n, flags) < 0)
-		return port_failed(rom);
-	rc = offer_rate(rom);
-	if (rc < 0)
-		return rc;
-	for (int i = 0; i < SYNCS_PER_RESET; i++) {
-		rc = rom_sync(rom);
-		if (rc != ESP_E_TIMEOUT)
-			break;
-	}
-	return rc;
-}
-
-/* The n-th attempt: which sequence, and how. */
-static unsigned choose(const struct rom_connect *how, unsigned n, size_t *sequence)
-{
-	unsigned ways = how->try_inverted ? 4 : 2;
-	unsigned flags = (n & 1 ? RESET_SLOW : 0) |
-			 (how->try_inverted && (n & 2) ? RESET_INVERTED : 0);
-
-	*sequence = how->n_sequences ? n / ways % how->n_sequences : 0;
-	return flags;
-}
-
-static bool heard_own_bytes(const struct rom *rom)
-{
-	static const uint8_t part[] = { 0x07, 0x07, 0x12, 0x20, 0x55, 0x55, 0x55, 0x55 };
-
-	return memmem(rom->heard, rom->heard_len, part, sizeof part) != NULL;
-}
-
-static int nobody_there(struct rom *rom, unsigned attempts)
-{
-	rom->heard_echo = heard_own_bytes(rom);
-	if (rom->heard_total == 0)
-		return esp_fail(&rom->err, ESP_E_TIMEOUT, "%s: no answer from the chip's loader "
-				"in %u attempts: nothing at all was heard",
-				rom->port->name, attempts);
-	return esp_fail(&rom->err, ESP_E_TIMEOUT, "%s: no answer from the chip's loader in %u "
-			"attempts: heard %llu bytes, %s", rom->port->name, attempts,
-			(unsigned long long)rom->heard_total,
-			rom->heard_echo ? "our own among them" : "but no reply");
-}
-
-int rom_connect(struct rom *rom, const struct rom_connect *how)
-{
-	unsigned attempts = how->attempts ? how->attempts : DEFAULT_RESETS;
-	int rc = ESP_E_TIMEOUT;
-
-	rom->heard_len = 0;
-	rom->heard_total = 0;
-	rom->heard_echo = false;
-	rom->listening = true;
-	for (unsigned n = 0; n < attempts && rc == ESP_E_TIMEOUT; n++) {
-		size_t sequence;
-		unsigned flags = choose(how, n, &sequence);
-
-		rc = reset_and_sync(rom, how->n_sequences ? &how->sequences[sequence] : NULL,
-				    flags);
-		rom->used_sequence = sequence;
-		rom->used_flags = flags;
-	}
-	rom->listening = false;
-	return rc == ESP_E_TIMEOUT ? nobody_there(rom, attempts) : rc;
-}
-
-/* ---- changing the rate ---- */
-
-static int set_port_baud(struct rom *rom, uint32_t baud)
-{
-	/* Bridges report "drained" while the last bytes are still in them. */
-	if (port_drain(rom->port, 1000) < 0 || port_sleep(rom->port, 5) < 0 ||
-	    port_set_baud(rom->port, baud) < 0 || port_sleep(rom->port, 20) < 0)
-		return port_failed(rom);
-	return 0;
-}
-
-static bool has_divisor(struct rom *rom, uint32_t divisor)
-{
-	uint32_t value;
-
-	rom->out_of_step = true;	/* a reply at the wrong rate may be in the air */
-	return rom_read_reg(rom, ROM_UART_CLKDIV, &value) == 0 && (value & 0xFFFFF) == divisor;
-}
-
-static int baud_failed(struct rom *rom, uint32_t old_baud, uint32_t baud, uint32_t old_divisor)
-{
-	int rc = set_port_baud(rom, old_baud);
-
-	if (rc < 0)
-		return rc;
-	if (has_divisor(rom, old_divisor))
-		return esp_fail(&rom->err, ESP_E_TIMEOUT, "no answer at %u baud; staying at %u",
-				baud, old_baud);
-	return esp_fail(&rom->err, ESP_E_TIMEOUT, "no answer at %u baud, nor at %u any more: "
-			"the chip needs a reset", baud, old_baud);
-}
-
-/* The divisor is in UART clocks per bit, whatever the crystal, so the new one
- * follows from the old. The register changes before the reply is sent, so that
- * reply comes at the new rate and is not waited for. */
-int rom_change_baud(struct rom *rom, uint32_t baud)
-{
-	uint32_t old_baud = rom->port->baud, old, divisor;
-	uint8_t record[16] = { 0 };
-	struct rom_request req = { .op = ROM_WRITE_REG, .data = record, .len = sizeof record };
-	int rc;
-
-	if (baud == 0 || baud > PORT_MAX_BAUD)
-		return esp_fail(&rom->err, ESP_E_ARGUMENT, "cannot do %u baud", baud);
-	rc = rom_read_reg(rom, ROM_UART_CLKDIV, &old);
-	if (rc < 0)
-		return rc;
-	old &= 0xFFFFF;
-	divisor = (uint32_t)(((uint64_t)old * old_baud + baud / 2) / baud);
-	if (divisor == 0 || divisor > 0xFFFFF)
-		return esp_fail(&rom->err, ESP_E_ARGUMENT, "the chip cannot do %u baud", baud);
-	put_le32(record, ROM_UART_CLKDIV);
-	put_le32(record + 4, divisor);
-	put_le32(record + 8, 0xFFFFF);
-	rc = rom_send(rom, &req);
-	if (rc >= 0)
-		rc = set_port_baud(rom, baud);
-	if (rc < 0)
-		return rc;
-	return has_divisor(rom, divisor) ? 0 : baud_failed(rom, old_baud, baud, old);
-}
-
-/* ---- registers ---- */
-
-static bool worth_repeating(int rc)
-{
-	return rc == ESP_E_TIMEOUT || rc == ESP_E_PROTO || rc == ESP_E_REFUSED;
-}
-
-/* The ROM takes an exception and hangs on such an address. */
-static int check_register(struct rom *rom, uint32_t addr)
-{
-	if (addr == 0 || addr % 4 != 0)
-		return esp_fail(&rom->err, ESP_E_ARGUMENT,
-				"%08x is no register: not a multiple of 4, or 0", addr);
-	return 0;
-}
-
-struct reg_list {
-	const uint32_t *addrs;
-	uint32_t *values;
-};
-
-static void ask_reg(void *ctx, size_t i, struct rom_request *req)
-{
-	const struct reg_list *list = ctx;
-
-	req->op = ROM_READ_REG;
-	req->n_words = 1;
-	req->words[0] = list->addrs[i];
-}
-
-static void take_reg(void *ctx, size_t i, const struct rom_reply *reply)
-{
-	struct reg_list *list = ctx;
-
-	list->values[i] = reply->value;
-}
-
-int rom_read_regs(struct rom *rom, const uint32_t *addrs, uint32_t *values, size_t n)
-{
-	struct reg_list list = { addrs, values };
-	struct rom_row row = { n, ask_reg, take_reg, &list };
-	int rc = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		rc = check_register(rom, addrs[i]);
-		if (rc < 0)
-			return rc;
-	}
-	for (int i = 0; i < TRIES; i++) {
-		rc = rom_run_row(rom, &row);
-		if (!worth_repeating(rc))
-			break;
-	}
-	return rc;
-}
-
-int rom_read_reg(struct rom *rom, uint32_t addr, uint32_t *value)
-{
-	return rom_read_regs(rom, &addr, value, 1);
-}
-
-int rom_write_regs(struct rom *rom, const struct rom_record *records, size_t n)
-{
-	uint8_t payload[16 * ROM_RECORDS_MAX];
-	struct rom_request req = { .op = ROM_WRITE_REG, .data = payload, .len = 16 * n,
-				   .timeout_ms = 1000 };
-	int rc = 0;
-
-	if (n == 0 || n > ROM_RECORDS_MAX)
-		return esp_fail(&rom->err, ESP_E_ARGUMENT, "1 to %d registers in one packet",
-				ROM_RECORDS_MAX);
-	for (size_t i = 0; i < n && rc >= 0; i++) {
-		put_le32(payload + 16 * i, records[i].addr);
-		put_le32(payload + 16 * i + 4, records[i].value);
-		put_le32(payload + 16 * i + 8, records[i].mask);
-		put_le32(payload + 16 * i + 12, records[i].delay_us);
-		/* 80 cycles per us at 52 MHz */
-		req.timeout_ms += (records[i].delay_us & 0xFFFF) * 2 / 1000;
-		rc = check_register(rom, records[i].addr);
-	}
-	return rc < 0 ? rc : rom_command(rom, &req, NULL);
-}
-
-int rom_write_reg(struct rom *rom, const struct rom_record *record)
-{
-	return rom_write_regs(rom, record, 1);
-}
-
-/* ---- RAM ---- */
-
-int rom_mem_begin(struct rom *rom, uint32_t size, uint32_t blocks, uint32_t block_size,
-		  uint32_t addr)
-{
-	struct rom_request req = { .op = ROM_MEM_BEGIN, .n_words = 4,
-				   .words = { size, blocks, block_size, addr } };
-
-	return rom_command(rom, &req, NULL);
-}
-
-int rom_mem_data(struct rom *rom, uint32_t seq, const void *data, size_t len)
-{
-	struct rom_request req = { .op = ROM_MEM_DATA, .n_words = 4,
-				   .words = { (uint32_t)len, seq }, .data = data, .len = len };
-
-	return rom_command(rom, &req, NULL);
-}
-
-int rom_mem_end(struct rom *rom, bool stay, uint32_t entry)
-{
-	struct rom_request req = { .op = ROM_MEM_END, .n_words = 2, .words = { stay, entry } };
-
-	return rom_command(rom, &req, NULL);
-}
-
-/* Where the loader keeps its packet buffer, data and stack. */
-#define LOADER_RAM_START 0x3FFFA000u
-#define LOADER_RAM_END 0x40000000u
-
-static int check_ram(struct rom *rom, uint32_t addr, size_t len)
-{
-	if (addr % 4 != 0)
-		return esp_fail(&rom->err, ESP_E_ARGUMENT,
-				"%08x: RAM is loaded at multiples of 4", addr);
-	if (len > 0x20000)
-		return esp_fail(&rom->err, ESP_E_TOOBIG, "%zu bytes: the chip has less RAM", len);
-	if (addr < LOADER_RAM_END && addr + (uint64_t)len > LOADER_RAM_START)
-		return esp_fail(&rom->err, ESP_E_ARGUMENT, "%08x + %zu: the loader itself uses "
-				"%08x..%08x", addr, len, LOADER_RAM_START, LOADER_RAM_END - 1);
-	return 0;
-}
-
-/* One block with a session of its own: after a damaged block the loader's
- * sequence numbers are off, and only a new MEM_BEGIN puts them right. */
-static int load_block(struct rom *rom, uint32_t addr, const uint8_t *data, size_t len)
-{
-	uint8_t tail[4] = { 0 };
-	size_t whole = len & ~(size_t)3, part = len - whole;
-	uint32_t size = (uint32_t)(whole + (part ? 4 : 0)), seq = 0;
-	int rc = rom_mem_begin(rom, size, (whole != 0) + (part != 0), ROM_BLOCK_MAX, addr);
-
-	if (rc >= 0 && whole)
-		rc = rom_mem_data(rom, seq++, data, whole);
-	if (rc >= 0 && part) {	/* there are no byte stores to instruction RAM */
-		memcpy(tail, data + whole, part);
-		rc = rom_mem_data(rom, seq, tail, sizeof tail);
-	}
-	return rc;
-}
-
-int rom_load_ram(struct rom *rom, uint32_t addr, const void *data, size_t len)
-{
-	const uint8_t *p = data;
-	int rc = check_ram(rom, addr, len);
-
-	for (size_t done = 0; rc >= 0 && done < len; done += ROM_BLOCK_MAX) {
-		size_t n = len - done < ROM_BLOCK_MAX ? len - done : ROM_BLOCK_MAX;
-
-		for (int i = 0; i < TRIES; i++) {
-			rc = load_block(rom, addr + (uint32_t)done, p + done, n);
-			if (!worth_repeating(rc))
-				break;
-		}
-	}
-	return rc < 0 ? rc : 0;
-}
-
-int rom_run(struct rom *rom, uint32_t entry)
-{
-	struct rom_request req = { .op = ROM_MEM_END, .n_words = 2, .words = { 0, entry },
-				   .timeout_ms = RUN_WAIT_MS };
-	int rc = rom_command(rom, &req, NULL);
-
-	if (rc != ESP_E_TIMEOUT)
-		return rc;
-	rom->out_of_step = false;	/* the loader is gone: nothing to be in step with */
-	return 0;
-}
-
-/* ---- flash ---- */
-
-int rom_flash_params(struct rom *rom, uint32_t flash_size)
-{
-	struct rom_request req = { .op = ROM_SPI_SET_PARAMS, .n_words = 6,
-				   .words = { 0, flash_size, 0x10000, 0x1000, 0x100, 0xFFFF } };
-	int rc = rom_command(rom, &req, NULL);
-
-	if (rc >= 0)
-		rom->flash_size = flash_size;
-	return rc;
-}
-
-int rom_flash_begin(struct rom *rom, uint32_t erase_size, uint32_t blocks,
-		    uint32_t block_size, uint32_t offset)
-{
-	struct rom_request req = { .op = ROM_FLASH_BEGIN, .n_words = 4,
-				   .words = { erase_size, blocks, block_size, offset } };
-	int rc = rom_command(rom, &req, NULL);
-
-	if (rc >= 0)
-		rom->flash_attached = true;
-	return rc;
-}
-
-int rom_flash_data(struct rom *rom, uint32_t seq, const void *data, size_t len)
-{
-	struct rom_request req = { .op = ROM_FLASH_DATA, .n_words = 4,
-				   .words = { (uint32_t)len, seq }, .data = data, .len = len };
-
-	return rom_command(rom, &req, NULL);
-}
-
-/* FLASH_END always leaves the loader. When the counts match what FLASH_BEGIN
- * announced it also write-protects the chip; so announce a block that never
- * comes: the ROM then answers "operation failed" (06), and does not lock. */
-int rom_boot_flash(struct rom *rom)
-{
-	struct rom_request end = { .op = ROM_FLASH_END, .n_words = 1, .words = { 0 } };
-	struct rom_reply reply = { .status = 0 };
-	int rc = rom_flash_begin(rom, 0, 1, 0x400, 0);
-
-	if (rc < 0)
-		return rc;
-	rc = rom_command(rom, &end, &reply);
-	if (rc == ESP_E_REFUSED && reply.status == 1 && reply.error == 0x06)
-		rc = 0;
-	rom->out_of_step = false;
-	rom->flash_attached = false;
-	return rc;
 }

@@ -61,6 +61,9 @@ const struct rom_command *rom_command_find(uint8_t op);
 /* Text of an error byte of the ROM ("checksum error"); never NULL. */
 const char *rom_error_text(uint8_t error);
 
+/* Whether a failure may be the line's fault: a damaged request or answer. */
+bool rom_may_help_to_repeat(int rc);
+
 struct rom_request {
 	uint8_t op;
 	size_t n_words;

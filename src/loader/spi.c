@@ -28,18 +28,13 @@ enum {
 	WRITE_STATUS_MS = 1000,
 };
 
-static bool worth_repeating(int rc)
-{
-	return rc == ESP_E_TIMEOUT || rc == ESP_E_PROTO || rc == ESP_E_REFUSED;
-}
-
 int spi_attach(struct rom *rom)
 {
 	int rc = 0;
 
 	for (int i = 0; i < TRIES && !rom->flash_attached; i++) {
 		rc = rom_flash_begin(rom, 0, 0, 0x400, 0);
-		if (rc < 0 && !worth_repeating(rc))
+		if (rc < 0 && !rom_may_help_to_repeat(rc))
 			break;
 	}
 	return rc;
@@ -75,12 +70,19 @@ static void ask_register(struct rom_request *req, uint32_t addr)
 	req->words[0] = addr;
 }
 
+/* Not for records that start something: it may happen twice. */
 static int write_records(struct rom *rom, const struct records *r)
 {
 	struct rom_request req = { 0 };
+	int rc = 0;
 
 	ask_records(&req, r);
-	return rom_command(rom, &req, NULL);
+	for (int i = 0; i < TRIES; i++) {
+		rc = rom_command(rom, &req, NULL);
+		if (!rom_may_help_to_repeat(rc))
+			break;
+	}
+	return rc;
 }
 
 /* ---- the controller's user registers, saved and put back ---- */
@@ -110,7 +112,7 @@ static void put_back(struct rom *rom, const struct saved *s, int rc)
 	struct esp_error err = rom->err;
 	struct records r = { .len = 0 };
 
-	if (!worth_repeating(rc))
+	if (!rom_may_help_to_repeat(rc))
 		return;
 	add_saved(&r, s);
 	if (write_records(rom, &r) < 0)
@@ -149,7 +151,6 @@ static int check(struct rom *rom, const struct spi_transaction *t)
 }
 
 struct one {
-	const struct spi_transaction *t;
 	struct records start, restore;
 	size_t n_words;			/* to read back */
 	uint32_t cmd;
@@ -203,7 +204,7 @@ static void unpack(uint8_t *dst, const uint32_t *words, size_t len)
 
 int spi_command(struct rom *rom, const struct spi_transaction *t)
 {
-	struct one o = { .t = t, .n_words = (t->in_len + 3) / 4 };
+	struct one o = { .n_words = (t->in_len + 3) / 4 };
 	struct rom_row row = { 3 + o.n_words, ask_one, take_one, &o };
 	struct saved saved;
 	int rc = check(rom, t);
@@ -233,7 +234,7 @@ static int command_repeated(struct rom *rom, const struct spi_transaction *t)
 
 	for (int i = 0; i < TRIES; i++) {
 		rc = spi_command(rom, t);
-		if (!worth_repeating(rc))
+		if (!rom_may_help_to_repeat(rc))
 			break;
 	}
 	return rc;
@@ -342,7 +343,7 @@ static int change(struct rom *rom, const struct spi_transaction *t, uint32_t tim
 			rc = spi_command(rom, t);
 		if (rc >= 0)
 			rc = spi_wait_idle(rom, timeout_ms);
-		if (!worth_repeating(rc))
+		if (!rom_may_help_to_repeat(rc))
 			break;
 	}
 	return rc;
@@ -464,7 +465,7 @@ int spi_read_flash(struct rom *rom, uint32_t addr, void *buf, size_t len)
 
 		rc = read_on(rom, &r);
 		failures = r.done > before ? 1 : failures + 1;
-	} while (worth_repeating(rc) && failures < TRIES);
+	} while (rom_may_help_to_repeat(rc) && failures < TRIES);
 	if (rc >= 0) {
 		struct records restore = { .len = 0 };
 
