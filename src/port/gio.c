@@ -15,7 +15,8 @@ static const struct {
 } entries[] = {
 	ENTRY(gensio_unix_funcs_alloc), ENTRY(gensio_os_funcs_free),
 	ENTRY(gensio_os_funcs_service), ENTRY(gensio_err_to_str),
-	ENTRY(str_to_gensio), ENTRY(gensio_open), ENTRY(gensio_close), ENTRY(gensio_free),
+	ENTRY(str_to_gensio), ENTRY(gensio_open), ENTRY(gensio_close),
+	ENTRY(gensio_disable), ENTRY(gensio_free),
 	ENTRY(gensio_write), ENTRY(gensio_set_callback),
 	ENTRY(gensio_set_read_callback_enable), ENTRY(gensio_set_write_callback_enable),
 	ENTRY(gensio_to_sergensio), ENTRY(sergensio_baud), ENTRY(sergensio_datasize),

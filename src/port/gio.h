@@ -94,6 +94,7 @@ struct gio {
 			     struct gensio **io);
 	int (*gensio_open)(struct gensio *io, gio_done_err done, void *ctx);
 	int (*gensio_close)(struct gensio *io, gio_done done, void *ctx);
+	void (*gensio_disable)(struct gensio *io);
 	void (*gensio_free)(struct gensio *io);
 	int (*gensio_write)(struct gensio *io, gio_size *count, const void *buf, gio_size len,
 			    const char *const *aux);

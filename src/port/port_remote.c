@@ -34,6 +34,7 @@ struct remote {
 	struct gensio *io;
 	struct sergensio *serial;
 	uint32_t timeout_ms;
+	uint64_t limit_us;	/* while opening: when all of it must be done; else 0 */
 	bool opened, closed, can_write;
 	int open_err;		/* enum gio_error of the connection attempt */
 	int gone;		/* enum gio_error that ended the connection, 0 while it lives */
@@ -177,11 +178,16 @@ static int ask(struct port *p, ask_function *f, unsigned value, struct ask **out
 	return 0;
 }
 
+static uint64_t answer_deadline(const struct remote *r)
+{
+	return r->limit_us ? r->limit_us : port_clock_deadline_us(r->timeout_ms);
+}
+
 /* Waits for the server's answer, which becomes *value where that is wanted. */
 static int answer(struct port *p, struct ask *a, unsigned *value)
 {
 	struct remote *r = p->impl;
-	int rc = wait_flag(p, &a->done, port_clock_deadline_us(r->timeout_ms));
+	int rc = wait_flag(p, &a->done, answer_deadline(r));
 
 	if (rc <= 0) {
 		a->abandoned = true;
@@ -390,7 +396,8 @@ static int remote_sleep(struct port *p, uint32_t ms)
 }
 
 /* Gives what was written a moment to leave, then closes in the library's own
- * order: free only when it says closed. */
+ * order: free only when it says closed. A peer that takes nothing more would
+ * keep it from ever saying so, therefore the end by force. */
 static void close_connection(struct remote *r)
 {
 	uint64_t deadline = port_clock_deadline_us(CLOSE_MS);
@@ -403,8 +410,11 @@ static void close_connection(struct remote *r)
 	}
 	if (r->g.gensio_close(r->io, on_close, r) != 0)
 		return;
+	deadline = port_clock_deadline_us(CLOSE_MS);
 	while (!r->closed && port_clock_now_us() < deadline)
 		gio_service(&r->g, r->os, port_clock_slice_ms(deadline));
+	if (!r->closed)
+		r->g.gensio_disable(r->io);
 }
 
 static void remote_close(struct port *p)
@@ -563,7 +573,7 @@ static int connect_to(struct port *p)
 
 	if (rc)
 		return fail_connect(p, rc);
-	rc = wait_flag(p, &r->opened, port_clock_deadline_us(r->timeout_ms));
+	rc = wait_flag(p, &r->opened, r->limit_us);
 	if (rc == 0)
 		return esp_fail(&p->err, ESP_E_TIMEOUT, "%s: no answer in %u ms", p->name,
 				r->timeout_ms);
@@ -578,7 +588,28 @@ static int connect_to(struct port *p)
 	return 0;
 }
 
-/* 8N1, no flow control. DTR and RTS stay as the server has them. */
+/* The library opens when the server has said anything about RFC 2217, or, after
+ * 4 s, nothing. The consent that counts may come later: until then a question
+ * is refused by the library itself. */
+static int ask_first(struct port *p, ask_function *f, unsigned value, struct ask **out)
+{
+	struct remote *r = p->impl;
+	int rc = ask(p, f, value, out);
+
+	while (rc == ESP_E_UNSUPPORTED && port_clock_now_us() < r->limit_us) {
+		gio_service(&r->g, r->os, port_clock_slice_ms(r->limit_us));
+		rc = port_clock_check(p);
+		if (rc == 0)
+			rc = ask(p, f, value, out);
+	}
+	if (rc == ESP_E_UNSUPPORTED)
+		return esp_fail(&p->err, rc, "%s: the server does not agree to RFC 2217",
+				p->name);
+	return rc;
+}
+
+/* 8N1, no flow control; all asked in one go. DTR and RTS stay as the server has
+ * them. */
 static int set_up_line(struct port *p, uint32_t baud)
 {
 	struct remote *r = p->impl;
@@ -591,27 +622,30 @@ static int set_up_line(struct port *p, uint32_t baud)
 		{ r->g.sergensio_stopbits, 1 },
 		{ r->g.sergensio_flowcontrol, GIO_FLOW_NONE },
 	};
-	int rc = 0;
+	enum { LINES = sizeof line / sizeof line[0] };
+	struct ask *asked[LINES];
+	int rc = ask_first(p, line[0].f, line[0].value, &asked[0]);
+	int n;
 
-	for (size_t i = 0; rc == 0 && i < sizeof line / sizeof line[0]; i++)
-		rc = ask_and_wait(p, line[i].f, line[i].value, NULL);
+	for (n = 1; rc == 0 && n < LINES; n++)
+		rc = ask(p, line[n].f, line[n].value, &asked[n]);
+	for (int i = 0; rc == 0 && i < n; i++)
+		rc = answer(p, asked[i], NULL);
 	return rc < 0 ? rc : remote_set_baud(p, baud);
 }
 
-/* gensio gives up waiting for the server's consent after 4 s and opens without:
- * the first question then fails. A quick refusal is another matter. */
 static int open_remote(struct port *p, const struct address *a, uint32_t baud)
 {
-	uint64_t start = port_clock_now_us();
-	int rc = start_library(p, a);
+	struct remote *r = p->impl;
+	int rc;
 
+	r->limit_us = port_clock_deadline_us(a->timeout_ms);
+	rc = start_library(p, a);
 	if (rc == 0)
 		rc = connect_to(p);
 	if (rc == 0)
 		rc = set_up_line(p, baud);
-	if (rc == ESP_E_UNSUPPORTED && ((struct remote *)p->impl)->opened &&
-	    port_clock_now_us() - start > 3500000u)
-		rc = esp_fail(&p->err, ESP_E_TIMEOUT, "%s: the server does not negotiate", p->name);
+	r->limit_us = 0;
 	return rc;
 }
 

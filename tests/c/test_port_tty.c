@@ -127,33 +127,29 @@ static void a_second_open_in_this_program_is_busy(void **state)
 static void a_second_open_names_the_process_that_holds_the_port(void **state)
 {
 	struct fixture *f = *state;
-	char want[64];
+	char want[64], ready = 0;
 	struct port p;
+	int pipes[2];
 	pid_t pid;
 
 	port_close(&f->port);
+	assert_int_equal(pipe(pipes), 0);
 	pid = fork();
 	if (pid == 0) {
 		port_init(&p);
-		if (port_open(&p, f->pty.path, 9600) < 0)
-			_exit(1);
-		assert_int_equal(write(f->pty.master, "!", 1), 1);
-		nap_ms(5000);
+		ready = port_open(&p, f->pty.path, 9600) == 0;
+		if (write(pipes[1], &ready, 1) == 1)
+			nap_ms(10000);
 		_exit(0);
 	}
+	assert_int_equal(read(pipes[0], &ready, 1), 1);
+	assert_int_equal(ready, 1);
 	port_init(&p);
-	for (int i = 0; i < 200; i++) {	/* until the child has it */
-		int rc = port_open(&p, f->pty.path, 115200);
-
-		if (rc == ESP_E_BUSY)
-			break;
-		assert_true(rc == 0);
-		port_close(&p);
-		nap_ms(5);
-	}
+	assert_int_equal(port_open(&p, f->pty.path, 115200), ESP_E_BUSY);
 	kill(pid, SIGKILL);
 	child_code(pid);
-	assert_int_equal(p.err.code, ESP_E_BUSY);
+	close(pipes[0]);
+	close(pipes[1]);
 	snprintf(want, sizeof want, "process %ld (", (long)pid);
 	assert_non_null(strstr(p.err.text, want));
 	assert_non_null(strstr(p.err.text, "test_port_tty"));
