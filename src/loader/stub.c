@@ -1,0 +1,270 @@
+#include "stub.h"
+
+#include "../bytes.h"
+#include "../embed.h"
+#include "stub_impl.h"
+
+#include <libdeflate.h>
+#include <string.h>
+
+enum {
+	HELLO_MS = 400,		/* from RUN to the stub's first frame */
+	LEVEL = 12,		/* of deflate: time is on the wire */
+	PINGS = 3, PING_TRIES = 6,
+	SETTLE_MS = 2,		/* the chip changes its divisor in microseconds */
+};
+
+void stub_init(struct stub *s, struct port *port)
+{
+	memset(s, 0, sizeof *s);
+	s->port = port;
+	slip_init(&s->slip, s->frame, sizeof s->frame);
+}
+
+void stub_close(struct stub *s)
+{
+	libdeflate_free_compressor(s->deflate);
+	s->deflate = NULL;
+}
+
+/* ---- getting it there ---- */
+
+/* The parts of stub.bin; ESP_E_PROTO when it is none. */
+static int blob_part(const struct embed_file *f, size_t addr_at, size_t off, uint32_t *addr,
+		     size_t *size)
+{
+	const uint8_t *b = (const uint8_t *)f->start;
+	size_t n = (size_t)(f->end - f->start);
+
+	*addr = get_le32(b + addr_at);
+	*size = get_le32(b + addr_at + 4);
+	return off > n || *size > n - off ? ESP_E_PROTO : 0;
+}
+
+static int load(struct stub *s, struct rom *rom, uint32_t *entry)
+{
+	const struct embed_file *f = embed_find("src/stub/stub.bin");
+	const uint8_t *b;
+	uint32_t text, data;
+	size_t text_size, data_size;
+	int rc;
+
+	if (!f || f->end - f->start < WIRE_BLOB_HEADER)
+		return esp_fail(&s->err, ESP_E_MISSING, "this program was built without its stub");
+	b = (const uint8_t *)f->start;
+	*entry = get_le32(b + WIRE_BLOB_ENTRY);
+	if (get_le32(b) != WIRE_BLOB_WORD ||
+	    blob_part(f, WIRE_BLOB_TEXT_ADDR, WIRE_BLOB_HEADER, &text, &text_size) < 0 ||
+	    blob_part(f, WIRE_BLOB_DATA_ADDR, WIRE_BLOB_HEADER + text_size, &data, &data_size) < 0)
+		return esp_fail(&s->err, ESP_E_PROTO, "the stub inside this program is damaged");
+	rc = rom_load_ram(rom, text, b + WIRE_BLOB_HEADER, text_size);
+	if (rc >= 0 && data_size)
+		rc = rom_load_ram(rom, data, b + WIRE_BLOB_HEADER + text_size, data_size);
+	if (rc >= 0)
+		rc = rom_run(rom, *entry);
+	return rc < 0 ? esp_pass(&s->err, &rom->err) : 0;
+}
+
+static int read_hello(struct stub *s, const struct stub_frame *f)
+{
+	const uint8_t *p = f->data;
+	struct stub_hello *h = &s->hello;
+
+	if (f->bytes < WIRE_HELLO_SIZE)
+		return esp_fail(&s->err, ESP_E_PROTO, "the stub's hello is too short");
+	h->version = get_le16(p + WIRE_HELLO_VERSION);
+	h->window = get_le16(p + WIRE_HELLO_WINDOW);
+	h->features = get_le32(p + WIRE_HELLO_FEATURES);
+	h->data_max = get_le16(p + WIRE_HELLO_DATA_MAX);
+	h->reply_max = get_le16(p + WIRE_HELLO_REPLY_MAX);
+	h->unit_max = get_le32(p + WIRE_HELLO_UNIT_MAX);
+	h->uart_divisor = get_le32(p + WIRE_HELLO_UART_DIVISOR);
+	if (h->version != WIRE_VERSION || h->window == 0 || h->window > STUB_WINDOW_MAX ||
+	    h->data_max < STUB_PIECE_MIN || h->data_max > WIRE_DATA_MAX ||
+	    h->reply_max > WIRE_REPLY_MAX)
+		return esp_fail(&s->err, ESP_E_UNSUPPORTED,
+				"the stub speaks version %u, this program %u", h->version,
+				WIRE_VERSION);
+	return 0;
+}
+
+static int hello(struct stub *s)
+{
+	struct stub_query q = { .op = WIRE_HELLO, .wait_ms = HELLO_MS / 2 };
+	struct stub_frame f;
+	int rc = stub_ask(s, &q, &f);
+
+	return rc < 0 ? rc : read_hello(s, &f);
+}
+
+static int open_session(struct stub *s)
+{
+	int rc;
+
+	if (!s->deflate)
+		s->deflate = libdeflate_alloc_compressor(LEVEL);
+	if (!s->deflate)
+		return esp_fail(&s->err, ESP_E_NOMEM, "out of memory for the compressor");
+	s->piece = s->hello.data_max;
+	rc = stub_reset(s);
+	memset(&s->counters, 0, sizeof s->counters);
+	return rc;
+}
+
+int stub_start(struct stub *s, struct rom *rom)
+{
+	struct stub_frame f;
+	uint32_t entry;
+	int rc = load(s, rom, &entry);
+
+	if (rc < 0)
+		return rc;
+	s->in_len = rom_take_rest(rom, s->in, sizeof s->in);
+	s->in_pos = 0;
+	/* It says hello by itself; if that got lost, ask. */
+	rc = stub_frame_receive(s, &f, HELLO_MS);
+	if (rc > 0 && f.op == (WIRE_HELLO | WIRE_REPLY))
+		rc = read_hello(s, &f);
+	else if (rc >= 0)
+		rc = hello(s);
+	return rc < 0 ? rc : open_session(s);
+}
+
+int stub_attach(struct stub *s)
+{
+	int rc = hello(s);
+
+	return rc < 0 ? rc : open_session(s);
+}
+
+int stub_reset(struct stub *s)
+{
+	/* Far from all numbers in use, so that nothing old fits. */
+	uint16_t seq = (uint16_t)(s->next + 0x1000);
+	struct stub_query q = { .op = WIRE_RESET, .addr = seq, .wait_ms = 500, .limit_ms = 260000 };
+	struct stub_frame f;
+	int rc = stub_ask(s, &q, &f);
+
+	if (rc >= 0)
+		stub_window_init(s, seq);
+	return rc;
+}
+
+/* ---- the line ---- */
+
+static int ping_once(struct stub *s, const void *data, size_t len)
+{
+	struct stub_query q = { .op = WIRE_PING, .body = data, .bytes = len, .wait_ms = 60 };
+	struct stub_frame f;
+	uint64_t end = port_now_us(s->port) + 1000ull * (60 + stub_wire_ms(s, 4 * len + 64));
+	int tag = stub_query_send(s, &q, -1), rc;
+
+	if (tag < 0)
+		return tag;
+	while (port_now_us(s->port) < end) {
+		rc = stub_frame_receive(s, &f, 60);
+		if (rc < 0)
+			return rc;
+		if (rc && f.op == (WIRE_PING | WIRE_REPLY) && f.seq == (uint16_t)tag)
+			return f.bytes == len && memcmp(f.data, data, len) == 0;
+	}
+	return 0;
+}
+
+int stub_ping(struct stub *s, const void *data, size_t len)
+{
+	struct stub_query q = { .op = WIRE_PING, .body = data, .bytes = len, .wait_ms = 100 };
+	struct stub_frame f;
+	int rc = stub_ask(s, &q, &f);
+
+	if (rc >= 0 && (f.bytes != len || memcmp(f.data, data, len) != 0))
+		return esp_fail(&s->err, ESP_E_PROTO, "the stub's echo differs");
+	return rc < 0 ? rc : 0;
+}
+
+/* All bit patterns at the new rate: edges, long levels, bytes that SLIP
+ * escapes. Returns how many of PING_TRIES came back. */
+static int echo_test(struct stub *s)
+{
+	uint8_t pattern[64];
+	int good = 0, i, rc;
+	size_t k;
+
+	for (i = 0; i < PING_TRIES && good < PINGS; i++) {
+		for (k = 0; k < sizeof pattern; k++)
+			pattern[k] = (uint8_t)(k % 4 == 0 ? 0x55 : k % 4 == 1 ? 0 : k % 4 == 2 ?
+					       0xff : k * 37 + (size_t)i);
+		rc = ping_once(s, pattern, sizeof pattern);
+		if (rc < 0)
+			return rc;
+		good += rc;
+	}
+	return good;
+}
+
+/* The new rate does not work; the stub goes back by itself. */
+static int baud_back(struct stub *s, uint32_t old, uint32_t baud)
+{
+	int rc = port_set_baud(s->port, old), i;
+
+	if (rc < 0)
+		return esp_pass(&s->err, &s->port->err);
+	port_sleep(s->port, WIRE_BAUD_TRIAL_MS * 2);
+	port_flush(s->port);
+	for (i = 0; i < 20; i++)
+		if ((rc = ping_once(s, "back", 4)) != 0)
+			break;
+	if (rc < 0)
+		return rc;
+	if (rc == 0)
+		return esp_fail(&s->err, ESP_E_TIMEOUT, "%s: lost the stub at %u baud",
+				s->port->name, baud);
+	return esp_fail(&s->err, ESP_E_UNSUPPORTED, "%s: %u baud does not work, staying at %u",
+			s->port->name, baud, old);
+}
+
+int stub_set_baud(struct stub *s, uint32_t baud, unsigned clocks)
+{
+	uint32_t old = s->port->baud;
+	struct stub_query q = { .op = WIRE_BAUD, .flags = (uint8_t)clocks, .bytes = 8,
+		.wait_ms = 100 };
+	struct stub_frame f;
+	uint8_t body[8];
+	int rc;
+
+	if (baud == 0 || baud > PORT_MAX_BAUD)
+		return esp_fail(&s->err, ESP_E_ARGUMENT, "cannot do %u baud", baud);
+	put_le32(body, baud);
+	put_le32(body + 4, old);
+	q.body = body;
+	rc = stub_ask(s, &q, &f);
+	if (rc < 0)
+		return rc;
+	rc = port_set_baud(s->port, baud);
+	if (rc < 0) {
+		baud_back(s, old, baud);
+		return esp_pass(&s->err, &s->port->err);
+	}
+	port_sleep(s->port, SETTLE_MS);
+	rc = echo_test(s);
+	return rc < 0 ? rc : rc < PINGS ? baud_back(s, old, baud) : 0;
+}
+
+int stub_run(struct stub *s, enum wire_run how, uint32_t addr)
+{
+	struct stub_query q = { .op = WIRE_RUN, .flags = (uint8_t)how, .addr = addr };
+	struct stub_frame f;
+	int tag = stub_query_send(s, &q, -1), i, rc;
+
+	/* Its answer may be damaged, and then nobody is there to repeat it. */
+	for (i = 0; tag >= 0 && i < 3; i++) {
+		rc = stub_frame_receive(s, &f, 100);
+		if (rc < 0)
+			return rc;
+		if (rc && f.op == (WIRE_RUN | WIRE_REPLY) && f.seq == (uint16_t)tag)
+			return f.flags ? stub_refused(s, f.flags, f.addr) : 0;
+		if (!rc)
+			tag = stub_query_send(s, &q, tag);
+	}
+	return tag < 0 ? tag : 0;
+}
