@@ -33,7 +33,7 @@ if size <= 0 or addr + size > flash.size then
     numbers.range_text(addr, math.max(size, 0)), numbers.size_text(flash.size)))
 end
 report.stage("erasing %s, about %s", numbers.range_text(addr, size),
-  numbers.time_text(dev:erase_seconds(addr, size)))
+  numbers.time_text(dev:erase_seconds(size)))
 dev:erase(addr, size, report.progress("erasing", size, dev:clock()))
 dev:leave()
 report.result { addr = addr, bytes = size }

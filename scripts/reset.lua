@@ -22,7 +22,8 @@ if not port:info().lines then
   errors.raise("unsupported", port:info().name .. " has no modem lines to reset the chip with",
     { hint = "press the board's reset button" })
 end
+if listen then errors.check(port:baud(console.BOOT_BAUD)) end
 errors.check(esp.reset(port, opt.before or "nodemcu", opt.to == "loader" and "loader" or "run"))
-if listen then console.listen(port, listen) end
+if listen then console.listen(port, listen, console.BOOT_BAUD) end
 report.result { to = opt.to }
 report.ok("reset into the %s", opt.to)

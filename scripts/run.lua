@@ -15,6 +15,6 @@ local opt = cli.parse(parser)
 
 local listen = console.parse_options(opt)
 local dev <close> = device.open_to_run(opt)
-if listen then console.listen(dev.port, listen) end
+if listen then console.listen(dev.port, listen, console.BOOT_BAUD) end
 report.result { started = true }
 report.ok("the firmware was started")

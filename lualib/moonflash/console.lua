@@ -8,6 +8,10 @@ local console = {}
 
 local DEFAULT_BAUD <const> = 115200
 local PIECE_MS <const> = 50
+local BOOT_QUIET_US <const> = 200000
+
+--- Rate of the boot ROM's text with the usual crystal of 26 MHz.
+console.BOOT_BAUD = 74880
 
 --- Adds `--listen SECONDS[@BAUD]` to a command.
 -- @tparam table parser
@@ -31,22 +35,48 @@ function console.parse_options(opt)
   return { seconds = seconds, baud = math.tointeger(tonumber(baud)) or DEFAULT_BAUD }
 end
 
+-- Feeds text line by line to show(); returns the unfinished rest.
+local function show_lines(rest)
+  for line in rest:gmatch("(.-)\r?\n") do console.show(line) end
+  return rest:match("[^\n]*$")
+end
+
+-- The boot ROM's text comes at its own rate. It ends with the checksum of the
+-- image, or where it gives up; from there on the firmware speaks.
+local function boot_is_over(text)
+  return text:find("\ncsum 0x%x%x\r?\n") or text:find("ets_main%.c")
+    or text:find("user code done")
+end
+
+-- Reads the boot text until it is over or nothing comes for a while.
+local function read_boot(port, baud)
+  errors.check(port:baud(baud))
+  local boot, quiet_since = "", port:now()
+  while port:now() - quiet_since < BOOT_QUIET_US and not boot_is_over(boot) do
+    local s = errors.check(port:read(1, 20))
+    if #s > 0 then quiet_since = port:now() end
+    boot = boot .. s
+  end
+  return boot
+end
+
 --- Shows what the chip prints, control characters escaped.
 -- @param port an `esp` port
 -- @tparam table listen from @{console.parse_options}
+-- @tparam[opt] integer boot_baud rate of the boot ROM's text, when the chip is
+--   being reset at this moment: 74880, or 115200 with a 40 MHz crystal
 -- @treturn string what was heard, as it came
-function console.listen(port, listen)
-  errors.check(port:baud(listen.baud))
-  local heard, shown = {}, ""
+function console.listen(port, listen, boot_baud)
   local till = port:now() + math.floor(listen.seconds * 1e6)
+  local heard = { boot_baud and read_boot(port, boot_baud) or "" }
+  local rest = show_lines(heard[1])
+  errors.check(port:baud(listen.baud))
   while port:now() < till do
     local s = errors.check(port:read(4096, PIECE_MS))
     heard[#heard + 1] = s
-    shown = shown .. s
-    for line in shown:gmatch("(.-)\r?\n") do console.show(line) end
-    shown = shown:match("[^\n]*$")
+    rest = show_lines(rest .. s)
   end
-  if shown ~= "" then console.show(shown) end
+  if rest ~= "" then console.show(rest) end
   return table.concat(heard)
 end
 

@@ -5,17 +5,19 @@
 -- port, which rate and which loader are used.
 -- @module moonflash.device
 local chip_id <const> = require "moonflash.chip_id"
+local console <const> = require "moonflash.console"
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
 local flash_chips <const> = require "moonflash.flash_chips"
-local heard <const> = require "moonflash.heard"
 local numbers <const> = require "moonflash.numbers"
+local plan <const> = require "moonflash.plan"
 local report <const> = require "moonflash.report"
 local rom_loader <const> = require "moonflash.rom_loader"
 
 local device = {}
 device.__index = device
 
+local SECTOR <const> = 0x1000
 local CONNECT_BAUD <const> = 115200
 local MAGIC_ADDR <const> = 0x40001000
 local EFUSE_ADDRS <const> = { 0x3ff00050, 0x3ff00054, 0x3ff00058, 0x3ff0005c }
@@ -111,7 +113,7 @@ end
 local function no_answer(port, rom, message)
   local found = { rom:heard() }
   listen(port, found)
-  local verdict = heard.verdict(found)
+  local verdict = require("moonflash.heard").verdict(found)
   errors.raise("timeout", ("%s: %s"):format(message, verdict.message), { hint = verdict.hint })
 end
 
@@ -259,26 +261,78 @@ local function after_change(dev, e, addr)
     or "the chip has changed in part"))
 end
 
---- Runs a plan: erases, programs, and reads everything back.
--- @tparam plan plan from @{moonflash.plan.write}
--- @tparam[opt] function progress bytes programmed so far
+--- Plans a write for this chip: with its hashes where the loader has them, and
+-- with the old bytes of sectors that are only partly written.
+-- @tparam table request as for @{moonflash.plan.write}; `flash_bytes` and `hashes` are filled in
+-- @treturn plan
+function device:plan(request)
+  request.flash_bytes = self:flash().size
+  if not request.full then request.hashes = self.loader:hashes(request.parts) end
+  request.crc32 = esp.crc32
+  local steps = plan.write(request)
+  if #steps.needs == 0 then return steps end
+  local old = {}
+  for _, need in ipairs(steps.needs) do old[need.addr] = self:read(need.addr, need.size) end
+  return plan.fill(steps, old)
+end
+
+-- The steps of a plan for a loader that programs whole sectors only: the first
+-- page programmed of a sector brings the whole sector.
+local function by_sectors(steps)
+  local data_of, done, out = {}, {}, {}
+  for _, s in ipairs(steps.sectors) do data_of[s.addr] = s.data end
+  for _, step in ipairs(steps.steps) do
+    if step.op == "erase" then
+      out[#out + 1] = step
+    else
+      for addr = step.addr // SECTOR * SECTOR, step.addr + step.size - 1, SECTOR do
+        local last = out[#out]
+        if not done[addr] then
+          if last and last.op == "program" and last.addr + last.size == addr then
+            last.pieces[#last.pieces + 1] = data_of[addr]
+            last.size = last.size + SECTOR
+          else
+            out[#out + 1] = { op = "program", addr = addr, size = SECTOR,
+              pieces = { data_of[addr] } }
+          end
+        end
+        done[addr] = true
+      end
+    end
+  end
+  for _, step in ipairs(out) do
+    if step.pieces then step.data = table.concat(step.pieces) end
+  end
+  return out
+end
+
+local function program_bytes(list)
+  local n = 0
+  for _, step in ipairs(list) do n = n + (step.op == "program" and step.size or 0) end
+  return n
+end
+
+--- Runs a plan: erases and programs.
+-- @tparam plan steps from @{device:plan}
+-- @tparam[opt] function show makes a progress function of a total, in bytes
 -- @raise with exit 8 (or 130) once the first sector was erased
-function device:run(plan, progress)
+function device:run(steps, show)
+  local list = self.loader.whole_sectors and by_sectors(steps) or steps.steps
+  local progress = show and show(program_bytes(list))
   local addr, done = 0, 0
   local ok, e = pcall(function()
-    for _, step in ipairs(plan.steps) do
+    for _, step in ipairs(list) do
       addr = step.addr
-      if addr == 0 and step.op == "erase" then self.boot_sector_touched = true end
+      self.changed = true
+      if addr == 0 then self.boot_sector_touched = true end
       if step.op == "erase" then
-        self.changed = true
         self.loader:erase(step.addr, step.size)
       else
-        local data = plan:data(step)
-        self.loader:program(step.addr, data, function(n)
+        self.loader:program(step.addr, step.data, function(n)
           addr = step.addr + n
           if progress then progress(done + n) end
         end)
-        done = done + #data
+        done = done + #step.data
       end
     end
   end)
@@ -286,13 +340,36 @@ function device:run(plan, progress)
   error(self.changed and after_change(self, e, addr) or e, 0)
 end
 
+--- How long erasing takes, from the typical times of this maker's chips.
+-- @tparam integer size bytes
+-- @treturn number seconds
+function device:erase_seconds(size)
+  local ms = flash_chips.timing(self:flash().id)
+  return (size // 0x10000 * ms.block64 + size % 0x10000 // SECTOR * ms.sector) / 1000
+end
+
+--- Erases whole sectors.
+-- @tparam integer addr
+-- @tparam integer size
+-- @tparam[opt] function progress
+-- @raise with exit 8 (or 130) when some were erased
+function device:erase(addr, size, progress)
+  local at = 0
+  self.boot_sector_touched = addr == 0
+  local ok, e = pcall(self.loader.erase, self.loader, addr, size, function(n)
+    at = n
+    if progress then progress(n) end
+  end)
+  if not ok then error(after_change(self, e, addr + at), 0) end
+end
+
 --- Proves that flash holds what the plan wanted.
--- @tparam plan plan
+-- @tparam plan steps
 -- @tparam[opt] function progress bytes compared so far
 -- @raise `changed` (exit 8) with the first unproven address
-function device:prove(plan, progress)
+function device:prove(steps, progress)
   local done = 0
-  for _, part in ipairs(plan.parts) do
+  for _, part in ipairs(steps.parts) do
     local ok, at = pcall(self.compare, self, part.addr, part.data, function(n)
       if progress then progress(done + n) end
     end)
@@ -307,15 +384,26 @@ function device:prove(plan, progress)
   self.boot_sector_touched = nil
 end
 
---- Leaves the chip as `--after` says.
--- @tparam[opt] string how "run" (default), "stay" or "none"
-function device:leave(how)
-  how = how or self.opt.after
-  if how ~= "run" then return end
-  if self.port:info().lines then
-    errors.check(esp.reset(self.port, "nodemcu", "run"))
-  else
-    self.loader:boot()
+-- The ROM divides as if the crystal had 40 MHz: 115200 baud with such a one,
+-- 74880 with the usual 26 MHz.
+local function boot_baud(chip)
+  return chip and chip.crystal.mhz == 40 and 115200 or console.BOOT_BAUD
+end
+
+--- Leaves the chip as `--after` says, and shows what it prints then.
+-- @tparam[opt] table listen from @{moonflash.console.parse_options}
+-- @treturn string|nil what was heard
+function device:leave(listen)
+  if self.opt.after == "run" then
+    if self.port:info().lines then
+      if listen then errors.check(self.port:baud(boot_baud(self.chip))) end
+      errors.check(esp.reset(self.port, "nodemcu", "run"))
+    else
+      self.loader:boot()
+    end
+  end
+  if listen then
+    return console.listen(self.port, listen, self.opt.after == "run" and boot_baud(self.chip))
   end
 end
 

@@ -104,6 +104,16 @@ function parts.patch(list, opt, flash)
   end
 end
 
+--- The largest flash that the files may be meant for, known before connecting:
+-- what `--size` names, else the largest that the chip can use.
+-- @tparam table opt `size`
+-- @treturn integer bytes
+function parts.largest(opt)
+  if opt.size == "detect" or opt.size == "keep" then return files.MAX_BYTES end
+  local code = image_header.size_code(opt.size)
+  return image_header.sizes[code].bytes
+end
+
 --- Bytes of all parts.
 -- @tparam {part,...} list
 -- @treturn integer

@@ -26,6 +26,26 @@ local function close_line()
   state.open_line = false
 end
 
+-- Every key of a table and of those in it, sorted: the same run prints the same
+-- bytes.
+local function keys_of(t, seen)
+  for k, v in pairs(t) do
+    if type(k) == "string" then seen[k] = true end
+    if type(v) == "table" then keys_of(v, seen) end
+  end
+  return seen
+end
+
+local function key_order(event)
+  local keys = {}
+  for k in pairs(keys_of(event, {})) do
+    if k ~= "event" then keys[#keys + 1] = k end
+  end
+  table.sort(keys)
+  table.insert(keys, 1, "event")
+  return keys
+end
+
 --- Writes one JSON event; nothing without `--json`.
 -- @tparam string name the event's name
 -- @tparam[opt] table fields more fields
@@ -34,7 +54,7 @@ function report.event(name, fields)
   local dkjson <const> = require "dkjson"
   local event = { event = name }
   for k, v in pairs(fields or {}) do event[k] = v end
-  print((dkjson.encode(event, { keyorder = { "event", "command", "code", "message" } })))
+  print((dkjson.encode(event, { keyorder = key_order(event) })))
   io.stdout:flush()
 end
 

@@ -18,7 +18,7 @@ local READ <const> = 0x400
 -- @param rom from esp.rom(port):connect()
 -- @treturn table the loader
 function rom_loader.new(rom)
-  return setmetatable({ rom = rom, name = "ROM" }, rom_loader)
+  return setmetatable({ rom = rom, name = "ROM", whole_sectors = true }, rom_loader)
 end
 
 --- Attaches the flash and reads what identifies it.
