@@ -425,25 +425,45 @@ static int row_send(struct rom *rom, struct in_flight *f)
 	return rom_write_wire(rom, rom->wire, f->bytes[slot]);
 }
 
-static int row_receive(struct rom *rom, const struct rom_row *row, size_t i, struct in_flight *f)
+static bool row_expects(const struct in_flight *f, uint8_t op)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->op[(f->first + i) % ROW_MAX] == op)
+			return true;
+	return false;
+}
+
+/* The next reply to anything that is in flight; stale ones are dropped. */
+static int row_reply(struct rom *rom, const struct in_flight *f, struct rom_reply *reply)
 {
 	struct rom_request req = { .op = f->op[f->first] };
 	uint32_t ms = rom_timeout_ms(rom, &req) + rom_transfer_ms(rom, f->total);
-	struct rom_reply reply;
-	int rc = rom_next_reply(rom, rom_deadline(rom, ms), &reply);
+	uint64_t deadline_us = rom_deadline(rom, ms);
+	int rc;
 
+	do
+		rc = rom_next_reply(rom, deadline_us, reply);
+	while (rc == 0 && !row_expects(f, reply->op));
 	if (rc == ESP_E_TIMEOUT)
 		return rom_timed_out(rom, &req, ms);
+	if (rc == 0 && reply->op != req.op)
+		return esp_fail(&rom->err, ESP_E_PROTO, "answers are out of step: "
+				"expected %02x, got %02x", req.op, reply->op);
+	if (rc == 0 && reply->status)
+		return refused(rom, &req, reply);
+	return rc;
+}
+
+static int row_receive(struct rom *rom, const struct rom_row *row, size_t i, struct in_flight *f)
+{
+	struct rom_reply reply;
+	int rc = row_reply(rom, f, &reply);
+
 	if (rc < 0)
 		return rc;
-	if (reply.op != req.op)
-		return esp_fail(&rom->err, ESP_E_PROTO, "answers are out of step: "
-				"expected %02x, got %02x", req.op, reply.op);
 	f->total -= f->bytes[f->first];
 	f->first = (f->first + 1) % ROW_MAX;
 	f->n--;
-	if (reply.status)
-		return refused(rom, &req, &reply);
 	if (row->answer)
 		row->answer(row->ctx, i, &reply);
 	return 0;

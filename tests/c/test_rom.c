@@ -1,0 +1,918 @@
+#include "fake_rom.h"
+
+#include "../../src/loader/rom.h"
+
+#define SENT(f, hex) assert_true(sent(f, hex))
+
+static struct rom rom;		/* 30 KB */
+
+static struct fake_port *scripted(void)
+{
+	struct fake_port *f = fake_new();
+
+	rom_init(&rom, &f->port);
+	return f;
+}
+
+static struct fake_rom *chip(void)
+{
+	struct fake_rom *r = from_new(1 << 20);
+
+	rom_init(&rom, &r->fp->port);
+	return r;
+}
+
+static size_t unhex(const char *hex, uint8_t *out)
+{
+	size_t n = 0;
+	unsigned v;
+	int used;
+
+	while (sscanf(hex, " %2x%n", &v, &used) == 1) {
+		out[n++] = (uint8_t)v;
+		hex += used;
+	}
+	return n;
+}
+
+static void arrive(struct fake_port *f, uint64_t after_us, const char *hex)
+{
+	uint8_t bytes[1024];
+
+	fake_arrive(f, after_us, bytes, unhex(hex, bytes), 0);
+}
+
+static bool sent(struct fake_port *f, const char *hex)
+{
+	uint8_t bytes[1024];
+	size_t n = unhex(hex, bytes);
+
+	return f->tx_len == n && memcmp(f->tx, bytes, n) == 0;
+}
+
+static bool says(const char *part)
+{
+	if (strstr(rom.err.text, part))
+		return true;
+	print_message("text is: %s\n", rom.err.text);
+	return false;
+}
+
+#define MAGIC_ASK "c0 00 0a 04 00 00 00 00 00 00 10 00 40 c0"
+#define MAGIC_REPLY "c0 01 0a 02 00 01 c1 f0 ff 00 00 c0"
+
+static int read_magic(uint32_t *value)
+{
+	return rom_read_reg(&rom, ROM_CHIP_MAGIC, value);
+}
+
+/* ---- what goes out ---- */
+
+static void a_register_is_read_with_the_bytes_of_the_book(void **state)
+{
+	struct fake_port *f = scripted();
+	uint32_t value;
+
+	(void)state;
+	arrive(f, 500, MAGIC_REPLY);
+	assert_int_equal(read_magic(&value), 0);
+	assert_int_equal(value, 0xFFF0C101);
+	SENT(f, MAGIC_ASK);
+	fake_free(f);
+}
+
+static void every_command_is_sent_with_the_bytes_of_the_book(void **state)
+{
+	static const uint8_t data[] = { 0xC0, 0xDB, 0x00, 0xFF };
+	static const struct rom_record rec = { 0x60000240, 0, 0xFFFFFFFF, 0 };
+	struct fake_port *f = scripted();
+
+	(void)state;
+	arrive(f, 500, "c0 01 02 02 00 00 00 00 00 00 00 c0");
+	assert_int_equal(rom_flash_begin(&rom, 0x1000, 4, 0x400, 0x10000), 0);
+	SENT(f, "C0 00 02 10 00 00 00 00 00 00 10 00 00 04 00 00 00 00 04 00 00 00 00 01 00 C0");
+	f->tx_len = 0;
+	arrive(f, 500, "c0 01 05 02 00 00 00 00 00 00 00 c0");
+	assert_int_equal(rom_mem_begin(&rom, 8, 1, 0x1800, 0x40100000), 0);
+	SENT(f, "C0 00 05 10 00 00 00 00 00 08 00 00 00 01 00 00 00 00 18 00 00 00 00 10 40 C0");
+	f->tx_len = 0;
+	arrive(f, 500, "c0 01 07 02 00 00 00 00 00 00 00 c0");
+	assert_int_equal(rom_mem_data(&rom, 0, data, sizeof data), 0);
+	SENT(f, "C0 00 07 14 00 0B 00 00 00 04 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 "
+	     "DB DC DB DD 00 FF C0");
+	f->tx_len = 0;
+	arrive(f, 500, "c0 01 06 02 00 00 00 00 00 00 00 c0");
+	assert_int_equal(rom_mem_end(&rom, false, 0x40100000), 0);
+	SENT(f, "C0 00 06 08 00 00 00 00 00 00 00 00 00 00 00 10 40 C0");
+	f->tx_len = 0;
+	arrive(f, 500, "c0 01 09 02 00 00 00 00 00 00 00 c0");
+	assert_int_equal(rom_write_reg(&rom, &rec), 0);
+	SENT(f, "C0 00 09 10 00 00 00 00 00 40 02 00 60 00 00 00 00 FF FF FF FF 00 00 00 00 C0");
+	f->tx_len = 0;
+	arrive(f, 500, "c0 01 0b 02 00 00 00 00 00 00 00 c0");
+	assert_int_equal(rom_flash_params(&rom, 16 << 20), 0);
+	SENT(f, "C0 00 0B 18 00 00 00 00 00 00 00 00 00 00 00 00 01 00 00 01 00 00 10 00 00 "
+	     "00 01 00 00 FF FF 00 00 C0");
+	fake_free(f);
+}
+
+static void the_table_has_each_command_of_the_rom_once(void **state)
+{
+	int found = 0;
+
+	(void)state;
+	for (unsigned op = 0; op < 256; op++) {
+		const struct rom_command *c = rom_command_find((uint8_t)op);
+
+		if (c) {
+			found++;
+			assert_int_equal(c->op, op);
+			assert_true(c->n_words >= 1 && c->n_words <= ROM_WORDS_MAX);
+			for (int i = 0; i < c->n_words; i++)
+				assert_non_null(c->words[i]);
+		}
+	}
+	assert_int_equal(found, 10);
+	assert_string_equal(rom_command_find(0x03)->name, "FLASH_DATA");
+}
+
+static void a_packet_that_is_too_long_is_never_sent(void **state)
+{
+	struct fake_port *f = scripted();
+	struct rom_request req = { .op = ROM_MEM_DATA, .n_words = 4, .data = rom.wire,
+				   .len = ROM_BLOCK_MAX + 1 };
+
+	(void)state;
+	assert_int_equal(rom_command(&rom, &req, NULL), ESP_E_TOOBIG);
+	req.len = SIZE_MAX;
+	assert_int_equal(rom_command(&rom, &req, NULL), ESP_E_TOOBIG);
+	assert_int_equal(f->tx_len, 0);
+	fake_free(f);
+}
+
+static void an_address_that_would_hang_the_rom_is_never_sent(void **state)
+{
+	struct fake_port *f = scripted();
+	static const struct rom_record two[] = { { 0x60000200, 0, 0, 0 }, { 0x60000201, 0, 0, 0 } };
+	uint32_t value;
+
+	(void)state;
+	assert_int_equal(rom_read_reg(&rom, 0x60000002, &value), ESP_E_ARGUMENT);
+	assert_int_equal(rom_read_reg(&rom, 0, &value), ESP_E_ARGUMENT);
+	assert_int_equal(rom_write_regs(&rom, two, 2), ESP_E_ARGUMENT);
+	assert_int_equal(rom_write_regs(&rom, two, 0), ESP_E_ARGUMENT);
+	assert_int_equal(rom_write_regs(&rom, two, ROM_RECORDS_MAX + 1), ESP_E_ARGUMENT);
+	assert_int_equal(f->tx_len, 0);
+	fake_free(f);
+}
+
+/* ---- what comes back ---- */
+
+static void a_reply_may_come_byte_by_byte(void **state)
+{
+	struct fake_port *f = scripted();
+	uint32_t value;
+
+	(void)state;
+	f->read_max = 1;
+	arrive(f, 500, MAGIC_REPLY);
+	assert_int_equal(read_magic(&value), 0);
+	assert_int_equal(value, 0xFFF0C101);
+	assert_int_equal(f->reads, 12);
+	fake_free(f);
+}
+
+static void what_is_no_answer_to_this_is_skipped(void **state)
+{
+	static const char *const noise[] = {
+		"0d 0a 20 65 74 73 20 4a 61 6e 20 20 38 0d 0a",	/* boot log */
+		"c0 c0 c0 c0",
+		"c0 01 08 02 00 07 07 12 20 00 00 c0",		/* another op */
+		"c0 01 02 02 00 00 00 00 00 01 06 c0",		/* ... and that failed */
+		MAGIC_ASK,					/* our own echo */
+		"c0 01 0a 03 00 01 c1 f0 ff 00 00 c0",		/* wrong size */
+		"c0 01 0a 02 00 01 c1 f0 ff 00 c0",		/* too short */
+		"c0 01 c0", "c0 01 0a 02 00 01 c1 f0 ff c0",
+		"c0 01 0a 02 00 01 db 11 f0 ff 00 00 c0",	/* bad escape */
+		"c0 01 0a 02 00 01 db",				/* cut in an escape */
+		"c0 02 0a 02 00 01 c1 f0 ff 00 00 c0",		/* wrong direction */
+		"c0 01 0a 02 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 "
+		"00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 "
+		"00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 c0",	/* too long */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof noise / sizeof noise[0]; i++) {
+		for (int split = 0; split < 2; split++) {
+			struct fake_port *f = scripted();
+			uint32_t value = 0;
+
+			f->read_max = split ? 3 : 0;
+			arrive(f, 500, noise[i]);
+			arrive(f, 900, MAGIC_REPLY);
+			assert_int_equal(read_magic(&value), 0);
+			assert_int_equal(value, 0xFFF0C101);
+			SENT(f, MAGIC_ASK);
+			fake_free(f);
+		}
+	}
+}
+
+static void an_error_byte_means_nothing_while_the_status_is_0(void **state)
+{
+	struct fake_port *f = scripted();
+	uint32_t value;
+
+	(void)state;
+	arrive(f, 500, "c0 01 0a 02 00 01 c1 f0 ff 00 05 c0");
+	assert_int_equal(read_magic(&value), 0);
+	fake_free(f);
+}
+
+static void a_refusal_says_why(void **state)
+{
+	static const struct { const char *status, *text; } cases[] = {
+		{ "01 05", "FLASH_DATA refused: message malformed (05)" },
+		{ "01 06", "FLASH_DATA refused: operation failed (06)" },
+		{ "01 07", "FLASH_DATA refused: checksum error (07)" },
+		{ "01 08", "FLASH_DATA refused: flash does not read back" },
+		{ "01 77", "FLASH_DATA refused: unknown error (77)" },
+		{ "c1 00", "FLASH_DATA refused: status c1" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct fake_port *f = scripted();
+		char reply[64];
+
+		snprintf(reply, sizeof reply, "c0 01 03 02 00 00 00 00 00 %s c0", cases[i].status);
+		arrive(f, 500, reply);
+		assert_int_equal(rom_flash_data(&rom, 0, "abcd", 4), ESP_E_REFUSED);
+		assert_true(says(cases[i].text));
+		fake_free(f);
+	}
+}
+
+static void a_longer_reply_of_a_stub_is_taken_apart(void **state)
+{
+	struct fake_port *f = scripted();
+	struct rom_request req = { .op = 0x13, .n_words = 4 };
+	struct rom_reply reply;
+
+	(void)state;
+	arrive(f, 500, "c0 01 13 12 00 00 00 00 00 00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f "
+	       "00 00 c0");
+	assert_int_equal(rom_command(&rom, &req, &reply), 0);
+	assert_int_equal(reply.len, 16);
+	assert_int_equal(reply.data[15], 15);
+	fake_free(f);
+}
+
+static void a_command_that_the_rom_does_not_have_is_recognised(void **state)
+{
+	static const uint8_t before[] = { ROM_SYNC, ROM_READ_REG, ROM_FLASH_BEGIN };
+	uint32_t value;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof before; i++) {
+		struct fake_rom *r = chip();
+		struct rom_request req = { .op = 0x13, .n_words = 4 };
+		uint64_t start;
+
+		if (before[i] == ROM_SYNC)
+			assert_int_equal(rom_sync(&rom), 0);
+		else if (before[i] == ROM_READ_REG)
+			assert_int_equal(read_magic(&value), 0);
+		else
+			assert_int_equal(rom_flash_begin(&rom, 0, 0, 0x400, 0), 0);
+		start = r->fp->now_us;
+		for (int again = 0; again < 2; again++) {
+			assert_int_equal(rom_command(&rom, &req, NULL), ESP_E_REFUSED);
+			assert_true(says("the loader does not have command 13"));
+		}
+		assert_true(r->fp->now_us - start < 300000);
+		assert_int_equal(rom_flash_params(&rom, 1 << 20), 0);
+		assert_int_equal(read_magic(&value), 0);
+		assert_int_equal(value, 0xFFF0C101);
+		from_free(r);
+	}
+}
+
+/* ---- deadlines ---- */
+
+static void silence_ends_in_time(void **state)
+{
+	struct fake_port *f = scripted();
+	struct rom_request req = { .op = ROM_READ_REG, .n_words = 1, .words = { 4 },
+				   .timeout_ms = 70 };
+	uint64_t start = f->now_us;
+
+	(void)state;
+	assert_int_equal(rom_command(&rom, &req, NULL), ESP_E_TIMEOUT);
+	assert_in_range(f->now_us - start, 70000, 100000);
+	assert_true(says("READ_REG: no answer within"));
+	fake_free(f);
+}
+
+static void a_trickle_of_bytes_does_not_move_the_deadline(void **state)
+{
+	struct fake_port *f = scripted();
+	struct rom_request req = { .op = ROM_READ_REG, .n_words = 1, .words = { 4 },
+				   .timeout_ms = 500 };
+	uint64_t start = f->now_us;
+
+	(void)state;
+	for (uint64_t t = 50000; t < 20000000; t += 50000)
+		arrive(f, t, "01");
+	assert_int_equal(rom_command(&rom, &req, NULL), ESP_E_TIMEOUT);
+	assert_in_range(f->now_us - start, 500000, 600000);
+	fake_free(f);
+}
+
+static void a_time_out_allows_for_the_transfer(void **state)
+{
+	static uint8_t block[ROM_BLOCK_MAX];
+	struct fake_port *f = scripted();
+
+	(void)state;
+	f->port.baud = 9600;
+	arrive(f, 7000000, "c0 01 07 02 00 00 00 00 00 00 00 c0");	/* 6 KB take 6.4 s */
+	assert_int_equal(rom_mem_data(&rom, 0, block, sizeof block), 0);
+	fake_free(f);
+}
+
+static void an_erase_may_take_as_long_as_slow_flash_needs(void **state)
+{
+	struct fake_rom *r = from_new(4 << 20);
+
+	(void)state;
+	rom_init(&rom, &r->fp->port);
+	r->sector_us = 120000;		/* 2 s a block */
+	assert_int_equal(rom_flash_begin(&rom, 0xF0000, 0, 0x400, 0), 0);
+	assert_true(r->fp->now_us > 25000000);
+	assert_int_equal(rom_erased_sectors(0, 0x10000), 32);
+	assert_int_equal(rom_erased_sectors(0x3000, 0x5000), 10);
+	assert_int_equal(rom_erased_sectors(0, 0x21000), 49);
+	assert_int_equal(rom_erased_sectors(0xF000, 0), 0);
+	from_free(r);
+}
+
+static void a_hostile_peer_cannot_hold_us(void **state)
+{
+	static const uint8_t bytes[] = { 0x55, 0xC0, 0xDB, 0x00, 0xFF };
+	static const uint8_t sync[] = { 0xC0, 1, 8, 2, 0, 7, 7, 0x12, 0x20, 0, 0, 0xC0 };
+	uint32_t value;
+
+	(void)state;
+	for (size_t i = 0; i <= sizeof bytes; i++) {
+		struct fake_port *f = scripted();
+		uint64_t start = f->now_us;
+		const struct rom_connect how = { NULL, 0, 3, false };
+
+		f->babbling = true;
+		f->port.baud = 921600;
+		f->babble_from_us = f->now_us;
+		if (i == sizeof bytes) {	/* a good answer to something else, for ever */
+			f->babble_text = sync;
+			f->babble_len = sizeof sync;
+		} else {
+			f->babble = bytes[i];
+		}
+		assert_int_equal(read_magic(&value), ESP_E_TIMEOUT);
+		assert_true(f->now_us - start < 5000000);
+		start = f->now_us;
+		assert_int_equal(rom_connect(&rom, &how), i == sizeof bytes ? 0 : ESP_E_TIMEOUT);
+		assert_true(f->now_us - start < 5000000);
+		assert_true(rom.heard_len <= ROM_HEARD_MAX);
+		if (i < sizeof bytes)
+			assert_true(rom.heard_total > ROM_HEARD_MAX);
+		fake_free(f);
+	}
+}
+
+static void a_frame_without_end_uses_no_memory_and_ends_in_time(void **state)
+{
+	static uint8_t text[4096];
+	struct fake_port *f = scripted();
+	uint64_t start = f->now_us;
+	struct rom_request req = { .op = ROM_READ_REG, .n_words = 1, .words = { 4 } };
+
+	(void)state;
+	memset(text, 'A', sizeof text);
+	arrive(f, 100, "c0 01 0a");
+	f->port.baud = PORT_MAX_BAUD;
+	assert_int_equal(rom_send(&rom, &req) > 0, 1);
+	assert_int_equal(port_read(&f->port, text, 3, 10), 3);
+	f->babbling = true;
+	f->babble_text = text;
+	f->babble_len = sizeof text;
+	f->babble_from_us = f->now_us;
+	assert_int_equal(rom_receive(&rom, &req, NULL), ESP_E_TIMEOUT);
+	assert_true(f->now_us - start < 5000000);
+	assert_true(f->bytes_read > 400000);
+	fake_free(f);
+}
+
+static void an_unplugged_port_is_reported_wherever_it_happens(void **state)
+{
+	uint32_t value;
+	int ok = 0;
+
+	(void)state;
+	for (unsigned n = 1; n < 100 && !ok; n++) {
+		struct fake_rom *r = chip();
+		struct rom_connect how = { reset_find("nodemcu", RESET_TO_LOADER), 1, 8, true };
+		int rc;
+
+		r->in_loader = false;
+		r->fp->fail_read = n;
+		rc = rom_connect(&rom, &how);
+		if (rc == 0)
+			rc = read_magic(&value);
+		ok = rc == 0;
+		if (!ok) {
+			assert_int_equal(rc, ESP_E_GONE);
+			assert_string_equal(rom.err.text, "fake: unplugged");
+		}
+		from_free(r);
+	}
+	assert_true(ok);
+	ok = 0;
+	for (unsigned n = 1; n < 100 && !ok; n++) {
+		struct fake_rom *r = chip();
+
+		r->fp->fail_write = n;
+		ok = rom_load_ram(&rom, 0x40100000, "12345678", 8) == 0;
+		if (!ok)
+			assert_int_equal(rom.err.code, ESP_E_GONE);
+		from_free(r);
+	}
+	assert_true(ok);
+}
+
+/* ---- after a failure ---- */
+
+static void a_lost_answer_is_asked_for_again_in_step(void **state)
+{
+	struct fake_rom *r = chip();
+	uint32_t value = 0;
+
+	(void)state;
+	r->lose_reply = 1;
+	assert_int_equal(read_magic(&value), 0);
+	assert_int_equal(value, 0xFFF0C101);
+	assert_string_equal(r->log, "0a 40001000;08 20120707 55555555 55555555 55555555;"
+			    "0a 40001000;");
+	from_free(r);
+}
+
+static void a_late_answer_is_not_taken_for_the_next_one(void **state)
+{
+	struct fake_rom *r = chip();
+	struct rom_request req = { .op = ROM_READ_REG, .n_words = 1,
+				   .words = { 0x3FF00050 }, .timeout_ms = 100 };
+	uint32_t value = 0;
+
+	(void)state;
+	*from_reg(r, 0x3FF00050) = 0x11111111;
+	r->late_reply = 1;
+	assert_int_equal(rom_command(&rom, &req, NULL), ESP_E_TIMEOUT);
+	while (read_magic(&value) < 0)
+		;
+	assert_int_equal(value, 0xFFF0C101);
+	from_free(r);
+}
+
+static void a_cut_frame_in_the_rom_costs_nothing_after_resync(void **state)
+{
+	struct fake_rom *r = chip();
+	uint32_t value;
+
+	(void)state;
+	from_written(r->fp, (const uint8_t *)"\xC0\x00\x0A\x04\x00", 5);
+	assert_int_equal(rom_resync(&rom), 0);
+	assert_int_equal(read_magic(&value), 0);
+	assert_int_equal(value, 0xFFF0C101);
+	from_free(r);
+}
+
+/* ---- rows ---- */
+
+static void many_registers_are_read_ahead_but_never_over_the_ring(void **state)
+{
+	struct fake_rom *r = chip();
+	uint32_t addrs[40], values[40] = { 0 };
+	uint64_t start = r->fp->now_us;
+
+	(void)state;
+	for (uint32_t i = 0; i < 40; i++) {
+		addrs[i] = 0x60000300 + 4 * i;
+		*from_reg(r, addrs[i]) = 0xC0DB0000 + i * 0xDB;
+	}
+	assert_int_equal(rom_read_regs(&rom, addrs, values, 40), 0);
+	for (uint32_t i = 0; i < 40; i++)
+		assert_int_equal(values[i], 0xC0DB0000 + i * 0xDB);
+	assert_false(r->ring_overrun);
+	assert_in_range(r->max_row, 200, 255);
+	/* the line out was busy all the time: 40 requests of 14 bytes, and one answer */
+	assert_true(r->fp->now_us - start < 40 * 16 * 87 + 5000);
+	from_free(r);
+}
+
+static void a_hole_in_a_row_of_answers_is_noticed_and_mended(void **state)
+{
+	(void)state;
+	for (unsigned n = 1; n <= 40; n++) {
+		struct fake_rom *r = chip();
+		uint32_t addrs[40], values[40] = { 0 };
+
+		for (uint32_t i = 0; i < 40; i++) {
+			addrs[i] = 0x60000300 + 4 * i;
+			*from_reg(r, addrs[i]) = i;
+		}
+		if (n % 3 == 0)
+			r->lose_reply = n;
+		else if (n % 3 == 1)
+			r->lose_request = n;
+		else
+			r->damage_reply = n;
+		assert_int_equal(rom_read_regs(&rom, addrs, values, 40), 0);
+		for (uint32_t i = 0; i < 40; i++)
+			assert_int_equal(values[i], i);
+		assert_false(r->ring_overrun);
+		from_free(r);
+	}
+}
+
+static void a_row_stops_at_a_refusal(void **state)
+{
+	struct fake_port *f = scripted();
+	uint32_t addrs[2] = { 4, 8 }, values[2];
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		arrive(f, 100, "c0 01 0a 02 00 00 00 00 00 01 05 c0");
+	assert_true(rom_read_regs(&rom, addrs, values, 2) < 0);
+	fake_free(f);
+}
+
+static void several_registers_are_written_in_one_packet(void **state)
+{
+	static const struct rom_record recs[] = {
+		{ 0x60000308, 0xFFFF, 0x00FF, 0 }, { 0x6000030C, 5, 0xFFFFFFFF, 65535 },
+	};
+	struct fake_rom *r = chip();
+
+	(void)state;
+	*from_reg(r, 0x60000308) = 0x1100;
+	assert_int_equal(rom_write_regs(&rom, recs, 2), 0);
+	assert_int_equal(*from_reg(r, 0x60000308), 0x11FF);
+	assert_int_equal(*from_reg(r, 0x6000030C), 5);
+	assert_string_equal(r->log, "09 60000308 ffff ff 0;");
+	from_free(r);
+}
+
+/* ---- connecting ---- */
+
+static void sync_tells_the_rom_from_a_stub(void **state)
+{
+	struct fake_rom *r = chip();
+
+	(void)state;
+	assert_int_equal(rom_sync(&rom), 0);
+	assert_false(rom.is_stub);
+	assert_int_equal(rom.sync_value, ROM_SYNC_VALUE);
+	r->is_stub = true;
+	assert_int_equal(rom_sync(&rom), 0);
+	assert_true(rom.is_stub);
+	assert_int_equal(rom.sync_value, 0);
+	from_free(r);
+}
+
+static void sync_leaves_no_answer_behind(void **state)
+{
+	struct fake_rom *r = chip();
+
+	(void)state;
+	assert_int_equal(rom_sync(&rom), 0);
+	assert_int_equal(r->fp->n, 0);
+	assert_int_equal(rom.in_pos, rom.in_len);
+	r->lose_reply = 3;	/* seven are enough */
+	assert_int_equal(rom_sync(&rom), 0);
+	from_free(r);
+}
+
+static int connect_to(struct fake_rom *r, bool try_inverted, unsigned attempts)
+{
+	struct rom_connect how = { reset_find("nodemcu", RESET_TO_LOADER), 1, attempts,
+				   try_inverted };
+
+	r->in_loader = false;
+	return rom_connect(&rom, &how);
+}
+
+static void a_board_is_reset_measured_and_found(void **state)
+{
+	struct fake_rom *r = chip();
+	uint64_t start = r->fp->now_us;
+
+	(void)state;
+	assert_int_equal(connect_to(r, true, 0), 0);
+	assert_int_equal(rom.used_flags, 0);
+	assert_true(r->fp->now_us - start < 300000);
+	assert_true(r->measured);
+	from_free(r);
+}
+
+static void a_board_that_needs_long_waits_gets_them(void **state)
+{
+	struct fake_rom *r = chip();
+
+	(void)state;
+	r->needs_slow = true;
+	assert_int_equal(connect_to(r, true, 0), 0);
+	assert_int_equal(rom.used_flags, RESET_SLOW);
+	from_free(r);
+}
+
+static void a_board_that_inverts_is_found_when_allowed(void **state)
+{
+	struct fake_rom *r = chip();
+
+	(void)state;
+	r->inverted = true;
+	assert_int_equal(connect_to(r, false, 4), ESP_E_TIMEOUT);
+	assert_int_equal(connect_to(r, true, 4), 0);
+	assert_true(rom.used_flags & RESET_INVERTED);
+	from_free(r);
+}
+
+static void the_sequences_are_tried_in_turn(void **state)
+{
+	struct fake_rom *r = chip();
+	struct reset_sequence two[2];
+	struct rom_connect how = { two, 2, 0, false };
+
+	(void)state;
+	two[0] = *reset_find("dtr", RESET_TO_LOADER);
+	two[1] = *reset_find("classic", RESET_TO_LOADER);
+	r->in_loader = false;
+	assert_int_equal(rom_connect(&rom, &how), 0);
+	assert_int_equal(rom.used_sequence, 1);
+	from_free(r);
+}
+
+static void without_a_sequence_no_line_is_touched(void **state)
+{
+	struct fake_rom *r = chip();
+	struct rom_connect how = { NULL, 0, 2, true };
+
+	(void)state;
+	assert_int_equal(rom_connect(&rom, &how), 0);
+	assert_null(strstr(r->fp->log, "lines"));
+	from_free(r);
+}
+
+static void silence_is_reported_as_silence(void **state)
+{
+	struct fake_port *f = scripted();
+	struct rom_connect how = { reset_find("nodemcu", RESET_TO_LOADER), 1, 2, true };
+
+	(void)state;
+	assert_int_equal(rom_connect(&rom, &how), ESP_E_TIMEOUT);
+	assert_true(says("nothing at all was heard"));
+	assert_int_equal(rom.heard_len, 0);
+	assert_false(rom.heard_echo);
+	fake_free(f);
+}
+
+static void echo_back(struct fake_port *f, const uint8_t *bytes, size_t len)
+{
+	fake_arrive(f, 1000, bytes, len, 0);
+}
+
+static void an_echo_of_our_own_bytes_is_no_loader(void **state)
+{
+	struct fake_port *f = scripted();
+	struct rom_connect how = { NULL, 0, 2, false };
+
+	(void)state;
+	f->on_write = echo_back;
+	assert_int_equal(rom_connect(&rom, &how), ESP_E_TIMEOUT);
+	assert_true(rom.heard_echo);
+	assert_true(says("our own among them"));
+	fake_free(f);
+}
+
+static void what_a_running_firmware_says_is_kept(void **state)
+{
+	struct fake_port *f = scripted();
+	struct rom_connect how = { NULL, 0, 1, false };
+	const char *text = "NodeMCU 3.0.0\r\n> ";
+
+	(void)state;
+	fake_arrive(f, 20000, text, strlen(text), 0);
+	assert_int_equal(rom_connect(&rom, &how), ESP_E_TIMEOUT);
+	assert_int_equal(rom.heard_len, strlen(text));
+	assert_memory_equal(rom.heard, text, strlen(text));
+	assert_false(rom.heard_echo);
+	fake_free(f);
+}
+
+/* ---- the rate ---- */
+
+static void the_rate_is_changed_on_both_sides_and_proven(void **state)
+{
+	static const uint32_t rates[] = { 921600, 230400, 74880, 460800, 115200 };
+	struct fake_rom *r = chip();
+	uint32_t value;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
+		assert_int_equal(rom_change_baud(&rom, rates[i]), 0);
+		assert_int_equal(r->fp->port.baud, rates[i]);
+		assert_int_equal(read_magic(&value), 0);
+	}
+	from_free(r);
+}
+
+static void a_rate_that_does_not_work_is_reported(void **state)
+{
+	struct fake_rom *r = chip();
+
+	(void)state;
+	r->max_baud = 500000;
+	assert_int_equal(rom_change_baud(&rom, 921600), ESP_E_TIMEOUT);
+	assert_true(says("no answer at 921600 baud, nor at 115200"));
+	assert_int_equal(rom_change_baud(&rom, 0), ESP_E_ARGUMENT);
+	from_free(r);
+}
+
+static void a_rate_request_that_got_lost_leaves_all_as_it_was(void **state)
+{
+	struct fake_rom *r = chip();
+	uint32_t value;
+
+	(void)state;
+	r->lose_request = 2;
+	assert_int_equal(rom_change_baud(&rom, 921600), ESP_E_TIMEOUT);
+	assert_true(says("staying at 115200"));
+	assert_int_equal(r->fp->port.baud, 115200);
+	assert_int_equal(read_magic(&value), 0);
+	from_free(r);
+}
+
+static void a_rate_beyond_the_divisor_is_refused_before_it_is_set(void **state)
+{
+	struct fake_rom *r = chip();
+
+	(void)state;
+	*from_reg(r, ROM_UART_CLKDIV) = 5;
+	assert_int_equal(rom_change_baud(&rom, 4000000), ESP_E_ARGUMENT);
+	assert_null(strstr(r->fp->log, "baud"));
+	from_free(r);
+}
+
+/* ---- RAM ---- */
+
+static uint8_t code[ROM_BLOCK_MAX * 2 + 999];
+
+static void fill_code(void)
+{
+	for (size_t i = 0; i < sizeof code; i++)
+		code[i] = (uint8_t)(i * 7 ^ i >> 8);
+}
+
+static void ram_is_loaded_in_blocks_and_padded(void **state)
+{
+	struct fake_rom *r = chip();
+
+	(void)state;
+	fill_code();
+	memset(r->iram, 0xEE, sizeof r->iram);
+	assert_int_equal(rom_load_ram(&rom, 0x40100000, code, sizeof code), 0);
+	assert_memory_equal(r->iram, code, sizeof code);
+	assert_int_equal(r->iram[sizeof code], 0);	/* 999 = 4 * 249 + 3 */
+	assert_int_equal(r->iram[sizeof code + 1], 0xEE);
+	assert_int_equal(rom_load_ram(&rom, 0x3FFE8000, code, 16), 0);
+	assert_memory_equal(r->dram, code, 16);
+	assert_int_equal(rom_load_ram(&rom, 0x3FFE8000, code, 0), 0);
+	from_free(r);
+}
+
+static void a_damaged_block_of_ram_is_sent_again(void **state)
+{
+	(void)state;
+	fill_code();
+	for (unsigned n = 1; n <= 8; n++) {
+		for (int kind = 0; kind < 3; kind++) {
+			struct fake_rom *r = chip();
+			unsigned *fault[] = { &r->damage_data, &r->lose_request, &r->lose_reply };
+
+			*fault[kind] = n;
+			assert_int_equal(rom_load_ram(&rom, 0x40100000, code, sizeof code), 0);
+			assert_memory_equal(r->iram, code, sizeof code);
+			from_free(r);
+		}
+	}
+}
+
+static void ram_that_the_loader_uses_is_refused(void **state)
+{
+	struct fake_rom *r = chip();
+
+	(void)state;
+	assert_int_equal(rom_load_ram(&rom, 0x3FFFA000, code, 4), ESP_E_ARGUMENT);
+	assert_int_equal(rom_load_ram(&rom, 0x3FFF9FFC, code, 8), ESP_E_ARGUMENT);
+	assert_int_equal(rom_load_ram(&rom, 0x3FFF9FFC, code, 4), 0);
+	assert_int_equal(rom_load_ram(&rom, 0x40100002, code, 4), ESP_E_ARGUMENT);
+	assert_int_equal(rom_load_ram(&rom, 0x40100000, code, 1 << 20), ESP_E_TOOBIG);
+	from_free(r);
+}
+
+static void running_code_may_not_answer_and_what_it_says_is_kept(void **state)
+{
+	static const uint8_t ohai[] = { 0xC0, 'O', 'H', 'A', 'I', 0xC0 };
+	struct fake_rom *r = chip();
+	struct fake_port *f;
+	uint8_t rest[16];
+
+	(void)state;
+	r->lose_reply = 1;
+	assert_int_equal(rom_run(&rom, 0x40100004), 0);
+	assert_int_equal(r->entered, 0x40100004);
+	from_free(r);
+
+	f = scripted();
+	arrive(f, 500, "c0 01 06 02 00 00 00 00 00 00 00 c0 c0 4f 48 41 49 c0");
+	assert_int_equal(rom_run(&rom, 0x40100004), 0);
+	assert_int_equal(rom_take_rest(&rom, rest, sizeof rest), sizeof ohai);
+	assert_memory_equal(rest, ohai, sizeof ohai);
+	assert_int_equal(rom_take_rest(&rom, rest, sizeof rest), 0);
+	fake_free(f);
+}
+
+/* ---- leaving ---- */
+
+static void booting_the_flash_does_not_lock_it(void **state)
+{
+	struct fake_rom *r = chip();
+
+	(void)state;
+	assert_int_equal(rom_boot_flash(&rom), 0);
+	assert_true(r->booted);
+	assert_int_equal(r->sr[0], 0);
+	from_free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_register_is_read_with_the_bytes_of_the_book),
+		cmocka_unit_test(every_command_is_sent_with_the_bytes_of_the_book),
+		cmocka_unit_test(the_table_has_each_command_of_the_rom_once),
+		cmocka_unit_test(a_packet_that_is_too_long_is_never_sent),
+		cmocka_unit_test(an_address_that_would_hang_the_rom_is_never_sent),
+		cmocka_unit_test(a_reply_may_come_byte_by_byte),
+		cmocka_unit_test(what_is_no_answer_to_this_is_skipped),
+		cmocka_unit_test(an_error_byte_means_nothing_while_the_status_is_0),
+		cmocka_unit_test(a_refusal_says_why),
+		cmocka_unit_test(a_longer_reply_of_a_stub_is_taken_apart),
+		cmocka_unit_test(a_command_that_the_rom_does_not_have_is_recognised),
+		cmocka_unit_test(silence_ends_in_time),
+		cmocka_unit_test(a_trickle_of_bytes_does_not_move_the_deadline),
+		cmocka_unit_test(a_time_out_allows_for_the_transfer),
+		cmocka_unit_test(an_erase_may_take_as_long_as_slow_flash_needs),
+		cmocka_unit_test(a_hostile_peer_cannot_hold_us),
+		cmocka_unit_test(a_frame_without_end_uses_no_memory_and_ends_in_time),
+		cmocka_unit_test(an_unplugged_port_is_reported_wherever_it_happens),
+		cmocka_unit_test(a_lost_answer_is_asked_for_again_in_step),
+		cmocka_unit_test(a_late_answer_is_not_taken_for_the_next_one),
+		cmocka_unit_test(a_cut_frame_in_the_rom_costs_nothing_after_resync),
+		cmocka_unit_test(many_registers_are_read_ahead_but_never_over_the_ring),
+		cmocka_unit_test(a_hole_in_a_row_of_answers_is_noticed_and_mended),
+		cmocka_unit_test(a_row_stops_at_a_refusal),
+		cmocka_unit_test(several_registers_are_written_in_one_packet),
+		cmocka_unit_test(sync_tells_the_rom_from_a_stub),
+		cmocka_unit_test(sync_leaves_no_answer_behind),
+		cmocka_unit_test(a_board_is_reset_measured_and_found),
+		cmocka_unit_test(a_board_that_needs_long_waits_gets_them),
+		cmocka_unit_test(a_board_that_inverts_is_found_when_allowed),
+		cmocka_unit_test(the_sequences_are_tried_in_turn),
+		cmocka_unit_test(without_a_sequence_no_line_is_touched),
+		cmocka_unit_test(silence_is_reported_as_silence),
+		cmocka_unit_test(an_echo_of_our_own_bytes_is_no_loader),
+		cmocka_unit_test(what_a_running_firmware_says_is_kept),
+		cmocka_unit_test(the_rate_is_changed_on_both_sides_and_proven),
+		cmocka_unit_test(a_rate_that_does_not_work_is_reported),
+		cmocka_unit_test(a_rate_request_that_got_lost_leaves_all_as_it_was),
+		cmocka_unit_test(a_rate_beyond_the_divisor_is_refused_before_it_is_set),
+		cmocka_unit_test(ram_is_loaded_in_blocks_and_padded),
+		cmocka_unit_test(a_damaged_block_of_ram_is_sent_again),
+		cmocka_unit_test(ram_that_the_loader_uses_is_refused),
+		cmocka_unit_test(running_code_may_not_answer_and_what_it_says_is_kept),
+		cmocka_unit_test(booting_the_flash_does_not_lock_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
