@@ -66,6 +66,8 @@ local function check_part(part, index, request)
     blank = part.data == nil }
 end
 
+local function by_addr(a, b) return a.addr < b.addr end
+
 local function last_of(part) return part.addr + #part.data - 1 end
 
 local function check_fit(part, flash_bytes)
@@ -85,6 +87,38 @@ local function check_overlaps(parts)
         { addr = b.addr, parts = { a.name, b.name } })
     end
   end
+end
+
+-- What is left of a range [from, to) when the parts' ranges are taken out of it.
+local function subtract(from, to, parts)
+  local rest = {}
+  for _, part in ipairs(parts) do
+    if part.addr < to and last_of(part) >= from then
+      if part.addr > from then rest[#rest + 1] = { from, part.addr } end
+      from = math.max(from, last_of(part) + 1)
+    end
+  end
+  if from < to then rest[#rest + 1] = { from, to } end
+  return rest
+end
+
+-- Blank regions give way to data (and to blank regions before them): "erase the
+-- system area, then write the firmware that covers half of it".
+local function give_way(parts)
+  local data, blank = {}, {}
+  for _, part in ipairs(parts) do
+    local list = part.blank and blank or data
+    list[#list + 1] = part
+  end
+  check_overlaps(data)
+  for _, part in ipairs(blank) do
+    for _, range in ipairs(subtract(part.addr, last_of(part) + 1, data)) do
+      data[#data + 1] = { addr = range[1], data = ("\xff"):rep(range[2] - range[1]),
+        name = part.name, boot = part.boot, blank = true }
+    end
+    table.sort(data, by_addr)
+  end
+  return data
 end
 
 -- Whole sectors count: nothing in a sector that is erased is left untouched.
@@ -111,9 +145,9 @@ local function check_request(request)
   end
   local parts = {}
   for i, part in ipairs(request.parts) do parts[i] = check_part(part, i, request) end
-  table.sort(parts, function(a, b) return a.addr < b.addr end)
+  table.sort(parts, by_addr)
   for _, part in ipairs(parts) do check_fit(part, flash_bytes) end
-  check_overlaps(parts)
+  parts = give_way(parts)
   for _, part in ipairs(parts) do check_keep(part, request.keep or {}) end
   return parts
 end
@@ -314,7 +348,7 @@ end
 -- @tparam table request
 --
 -- * `parts`: { { addr, data, name }, ... } in any order; `size` instead of `data`
---   asks for a blank region; `boot` = false marks data that firmware does not
+--   asks for a blank region, which gives way to data; `boot` = false marks data that firmware does not
 --   boot from (a file system), so changing it alone leaves sector 0 alone
 -- * `flash_bytes`: size of the chip's flash
 -- * `keep`: { { addr, size, name }, ... } regions not to be touched

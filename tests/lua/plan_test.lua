@@ -140,6 +140,17 @@ function TestSteps:test_a_blank_part_is_erased_only()
   lu.assertStrContains(plan.describe(p)[1], "blank fs")
 end
 
+function TestSteps:test_blank_regions_give_way_to_data()
+  local p = plan.write { flash_bytes = MB, parts = { { addr = 0xB000, size = 0x5000, name = "system" },
+    part(0x8000, ("x"):rep(0x4000), "fw"), { addr = 0xC000, size = 0x1000, name = "again" } } }
+  lu.assertEquals(ops(p), "erase 8000+8000, program 8000+4000")
+  local shown = {}
+  for i, q in ipairs(p.parts) do shown[i] = ("%s %x+%x"):format(q.name, q.addr, #q.data) end
+  lu.assertEquals(shown, { "fw 8000+4000", "system c000+4000" })
+  lu.assertEquals(#plan.write { flash_bytes = MB, parts = { { addr = 0, size = 0x1000 },
+    part(0, ("x"):rep(0x1000)) } }.parts, 1)
+end
+
 function TestSteps:test_program_steps_keep_to_the_unit()
   local p = plan.write { flash_bytes = MB, unit = 0x800, parts = { part(0x10000, ("x"):rep(0x1800)) } }
   lu.assertEquals(ops(p), "erase 10000+2000, program 10000+800, program 10800+800, program 11000+800")
@@ -286,6 +297,9 @@ local function random_parts(partial)
       boot = kind ~= 2 or nil }
     at = (at + size + 3) // 4 * 4
   end
+  if math.random(4) == 1 then
+    parts[#parts + 1] = { addr = math.random(0, 4) * SECTOR, size = math.random(1, 4) * SECTOR }
+  end
   for i = #parts, 2, -1 do
     local j = math.random(i)
     parts[i], parts[j] = parts[j], parts[i]
@@ -306,9 +320,13 @@ local function wanted(old, parts, partial)
       new = new:sub(1, i * SECTOR) .. ("\xff"):rep(SECTOR) .. new:sub((i + 1) * SECTOR + 1)
     end
   end
-  for _, p in ipairs(parts) do
-    local data = p.data or ("\xff"):rep(p.size)
-    new = new:sub(1, p.addr) .. data .. new:sub(p.addr + #data + 1)
+  for pass = 1, 2 do   -- data goes over blank regions, whatever their order
+    for _, p in ipairs(parts) do
+      if (p.data ~= nil) == (pass == 2) then
+        local data = p.data or ("\xff"):rep(p.size)
+        new = new:sub(1, p.addr) .. data .. new:sub(p.addr + #data + 1)
+      end
+    end
   end
   return new, touched
 end
