@@ -3,6 +3,7 @@
  */
 #include "test_rom_facts.h"
 
+#include "../../src/sim/cpu.h"
 #include "../../src/sim/nor.h"
 
 #define CLKDIV 0x60000014u
@@ -123,6 +124,37 @@ static void a_software_reset_keeps_the_latched_straps(void **state)
 	rig_close(&r);
 }
 
+static void the_uart_registers_are_those_seen_after_start(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	open_strap(&r, STRAP_UART);
+	rig_run(&r, 10 * RIG_MS);
+	assert_int_equal(chip_peek(r.chip, 0x60000020), 0x0C);	/* CONF0 */
+	assert_int_equal(chip_peek(r.chip, 0x60000024), 0x01);	/* CONF1 */
+	assert_int_equal(chip_peek(r.chip, 0x6000000C), 0x01);	/* INT_ENA */
+	assert_int_equal(chip_peek(r.chip, 0x60000838), 0x100);	/* GPIO2 repeats TXD */
+	rig_close(&r);
+}
+
+static void a_watchdog_reset_is_cause_4_and_says_so(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_download(&r);
+	rig_write_reg(&r, 0x60000904, 6);	/* 2^6 x 0.8 ms */
+	rig_write_reg(&r, 0x60000900, 0x3D);
+	rig_run(&r, 10 * RIG_MS);
+	chip_set_host_baud(r.chip, BOOT_BAUD);
+	rig_drop(&r);
+	expect_banner(&r, '4', '1');
+	rig_expect_text(&r, "wdt reset\r\n", RIG_S);
+	rig_connect_at(&r, 115200);		/* and the loader is back */
+	rig_close(&r);
+}
+
 /* -- auto-baud ------------------------------------------------------------- */
 
 static void auto_baud_is_armed_about_7_ms_after_reset(void **state)
@@ -150,6 +182,80 @@ static void bytes_before_it_is_armed_are_not_measured(void **state)
 	assert_int_equal(chip_peek(r.chip, AUTOBAUD) & 1, 1);
 	assert_int_equal(chip_peek(r.chip, CLKDIV), 694);
 	rig_close(&r);
+}
+
+static void the_measurement_clears_what_waited_in_the_fifo(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	open_strap(&r, STRAP_UART);
+	chip_set_host_baud(r.chip, BOOT_BAUD);	/* what the divisor of the banner receives */
+	rig_run(&r, RIG_MS);
+	rig_send_hex(&r, READ_MAGIC);
+	rig_run(&r, 10 * RIG_MS);
+	assert_int_equal(chip_peek(r.chip, 0x6000001C) & 0xFF, 14);
+	rig_drop(&r);
+	rig_send_hex(&r, SYNC_FRAME);
+	rig_expect_silence(&r, 30 * RIG_MS);
+	rig_send_hex(&r, SYNC_FRAME);
+	rig_expect_sync(&r);
+	rig_expect_silence(&r, 30 * RIG_MS);
+	rig_close(&r);
+}
+
+/* 55 has 10 edges, 57 has 8. */
+static void more_than_29_edges_make_a_measurement(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	open_strap(&r, STRAP_UART);
+	rig_run(&r, 20 * RIG_MS);
+	rig_send_hex(&r, "55 55 57");
+	rig_run(&r, 20 * RIG_MS);
+	assert_int_equal(chip_peek(r.chip, CLKDIV), 694);
+	rig_close(&r);
+	open_strap(&r, STRAP_UART);
+	rig_run(&r, 20 * RIG_MS);
+	rig_send_hex(&r, "55 55 55");
+	rig_run(&r, 20 * RIG_MS);
+	assert_in_range(chip_peek(r.chip, CLKDIV), 450, 452);
+	rig_close(&r);
+}
+
+/* Time from the last byte until the divisor changes, when it is sent at `at`. */
+static uint64_t measured_after(uint64_t at)
+{
+	struct rig r;
+	uint64_t start;
+
+	open_strap(&r, STRAP_UART);
+	rig_run(&r, at);
+	rig_send_hex(&r, "55 55 55");
+	while (!chip_wire_idle(r.chip))
+		rig_run(&r, 10);
+	start = chip_now_us(r.chip);
+	while (chip_peek(r.chip, CLKDIV) == 694 && chip_now_us(r.chip) < at + RIG_S)
+		rig_run(&r, 10);
+	start = chip_now_us(r.chip) - start;
+	rig_close(&r);
+	return start;
+}
+
+static void it_looks_for_edges_every_1_5_ms(void **state)
+{
+	uint64_t least = RIG_S, most = 0;
+
+	(void)state;
+	for (uint64_t at = 20000; at < 21600; at += 100) {
+		uint64_t us = measured_after(at);
+
+		least = us < least ? us : least;
+		most = us > most ? us : most;
+	}
+	assert_in_range(least, 0, 150);
+	assert_in_range(most, 1350, 1600);
 }
 
 static void auto_baud_is_off_once_it_has_measured(void **state)
@@ -313,7 +419,10 @@ static void blank_flash_gets_an_unfinished_message_and_a_hang(void **state)
 	expect_banner(&r, '1', '3');
 	rig_expect_text(&r, "ets_main.c ", RIG_S);
 	rig_expect_silence(&r, RIG_S);
-	assert_true(chip_now_us(r.chip) > RIG_S);
+	/* The line number 181, taken for the address of a string; then a waiti. */
+	assert_int_equal(chip_cpu(r.chip)->excvaddr, 0xb5);
+	assert_int_equal(chip_cpu(r.chip)->exccause, 28);
+	assert_true(chip_cpu(r.chip)->waiting);
 	rig_close(&r);
 }
 
@@ -520,8 +629,13 @@ int main(void)
 		cmocka_unit_test(with_a_26_mhz_crystal_the_banner_comes_at_694_clocks_of_52_mhz),
 		cmocka_unit_test(with_a_40_mhz_crystal_the_banner_comes_at_115200),
 		cmocka_unit_test(a_software_reset_keeps_the_latched_straps),
+		cmocka_unit_test(the_uart_registers_are_those_seen_after_start),
+		cmocka_unit_test(a_watchdog_reset_is_cause_4_and_says_so),
 		cmocka_unit_test(auto_baud_is_armed_about_7_ms_after_reset),
 		cmocka_unit_test(bytes_before_it_is_armed_are_not_measured),
+		cmocka_unit_test(the_measurement_clears_what_waited_in_the_fifo),
+		cmocka_unit_test(more_than_29_edges_make_a_measurement),
+		cmocka_unit_test(it_looks_for_edges_every_1_5_ms),
 		cmocka_unit_test(auto_baud_is_off_once_it_has_measured),
 		cmocka_unit_test(divisors_measured_are_those_seen),
 		cmocka_unit_test(it_synchronises_from_1200_to_4000000),

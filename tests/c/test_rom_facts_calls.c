@@ -448,6 +448,88 @@ static void the_pll_registers_can_be_written_and_read(void **state)
 	rig_close(&r);
 }
 
+/* Installs a handler for cause 3 and loads a byte from instruction RAM, which
+ * raises it; prints a2, a7 and a8 as the handler left them in its frame. */
+static const uint8_t code_handler[92] = {
+	0x54, 0x04, 0x00, 0x40,	/* .word _xtos_set_exception_handler */
+	0x41, 0x00, 0x10, 0x40,	/* .word handler */
+	0x00, 0x00, 0x10, 0x40,	/* .word 0x40100000 */
+	0x00, 0x80, 0xfe, 0x3f,	/* .word format */
+	0xcc, 0x24, 0x00, 0x40,	/* .word ets_printf */
+	0x00, 0xc0, 0x20,	/* mov  a12, a0 */
+	0x22, 0xa0, 0x03,	/* movi a2, 3 */
+	0x31, 0xfa, 0xff,	/* l32r a3, handler */
+	0x01, 0xf8, 0xff, 0xc0, 0x00, 0x00,	/* call _xtos_set_exception_handler */
+	0x22, 0xa0, 0x11,	/* movi a2, 0x11 */
+	0x61, 0xf8, 0xff,	/* l32r a6, 0x40100000 */
+	0x22, 0x06, 0x00,	/* l8ui a2, a6, 0 */
+	0x20, 0x32, 0x20,	/* mov  a3, a2 */
+	0x70, 0x47, 0x20,	/* mov  a4, a7 */
+	0x80, 0x58, 0x20,	/* mov  a5, a8 */
+	0x21, 0xf5, 0xff,	/* l32r a2, format */
+	0x01, 0xf6, 0xff, 0xc0, 0x00, 0x00,	/* call ets_printf */
+	0xa0, 0x0c, 0x00,	/* jx   a12 */
+	/* handler(frame, cause): */
+	0x42, 0x22, 0x00,	/* l32i a4, a2, 0: EPC1 */
+	0x42, 0x62, 0x0b,	/* s32i a4, a2, 44: a8 */
+	0x42, 0xc4, 0x03,	/* addi a4, a4, 3 */
+	0x42, 0x62, 0x00,	/* s32i a4, a2, 0 */
+	0x52, 0xa0, 0x5a,	/* movi a5, 0x5a */
+	0x52, 0x62, 0x05,	/* s32i a5, a2, 20: a2 */
+	0x32, 0x62, 0x0a,	/* s32i a3, a2, 40: a7 */
+	0x80, 0x00, 0x00,	/* ret */
+};
+
+static void an_exception_handler_can_repair_what_it_finds_in_its_frame(void **state)
+{
+	static const uint8_t format[20] = "<%08x %08x %08x>\n";
+	struct rig r;
+
+	(void)state;
+	rig_download(&r);
+	rig_load(&r, TEXT, format, sizeof format);
+	rig_load(&r, CODE, code_handler, sizeof code_handler);
+	rig_enter(&r, CODE + 20);
+	rig_expect_text(&r, "<0000005a 00000003 40100029>\r\nuser code done\r\n", RIG_S);
+	rig_close(&r);
+}
+
+/* Starts the loader anew, as a program does that wants to be flashed: uartAttach,
+ * Uart_Init(0), uart_baudrate_detect(0, 0), uart_div_modify(0, what it says),
+ * UartDwnLdProc(0x3FFFA000, 0x2000, 0x3FFFDCD0). */
+static const uint8_t code_reenter[] = {
+	0x3c, 0x38, 0x00, 0x40, 0x14, 0x3a, 0x00, 0x40, 0x24, 0x39, 0x00, 0x40,
+	0xd8, 0x39, 0x00, 0x40, 0x68, 0x33, 0x00, 0x40, 0x00, 0xa0, 0xff, 0x3f,
+	0x00, 0x20, 0x00, 0x00, 0xd0, 0xdc, 0xff, 0x3f, 0x00, 0x00, 0x00, 0x40,
+	0x22, 0xa0, 0x00, 0x20, 0xe4, 0x13,	/* movi a2, 0; wsr a2, intenable */
+	0x22, 0xa0, 0x20, 0x20, 0xe6, 0x13,	/* movi a2, 0x20; wsr a2, ps */
+	0x10, 0x20, 0x00,			/* rsync */
+	0x11, 0xfb, 0xff,			/* l32r a1, 0x40000000 */
+	0x01, 0xf2, 0xff, 0xc0, 0x00, 0x00,
+	0x22, 0xa0, 0x00, 0x01, 0xf1, 0xff, 0xc0, 0x00, 0x00,
+	0x22, 0xa0, 0x00, 0x32, 0xa0, 0x00, 0x01, 0xef, 0xff, 0xc0, 0x00, 0x00,
+	0x20, 0x32, 0x20,
+	0x22, 0xa0, 0x00, 0x01, 0xed, 0xff, 0xc0, 0x00, 0x00,
+	0x21, 0xed, 0xff, 0x31, 0xee, 0xff, 0x41, 0xee, 0xff, 0x01, 0xea, 0xff, 0xc0, 0x00, 0x00,
+};
+
+static void a_program_can_start_the_loader_again_at_another_rate(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_download(&r);
+	rig_load(&r, CODE, code_reenter, sizeof code_reenter);
+	rig_request(&r, OP_MEM_END, (const uint32_t[]){ 0, CODE + 36 }, 2);
+	rig_run(&r, 20 * RIG_MS);
+	/* The answer's last byte was still in the UART, which the code has reset. */
+	assert_int_equal(r.n, 11);
+	rig_connect_at(&r, 57600);
+	assert_int_equal(rig_read_reg(&r, 0x40001000), 0xFFF0C101);
+	assert_in_range(rig_read_reg(&r, 0x60000014), 901, 903);
+	rig_close(&r);
+}
+
 static void a_returning_stub_boots_flash_through_400010a8(void **state)
 {
 	/* l32r a0, boot; l32r a2, user start; movi.n a3, 0; s32i.n a3, a2, 0; ret.n */
@@ -490,6 +572,8 @@ int main(void)
 		cmocka_unit_test(the_uart_device_record_is_where_firmware_looks),
 		cmocka_unit_test(the_reset_reason_is_that_of_the_banner),
 		cmocka_unit_test(the_pll_registers_can_be_written_and_read),
+		cmocka_unit_test(an_exception_handler_can_repair_what_it_finds_in_its_frame),
+		cmocka_unit_test(a_program_can_start_the_loader_again_at_another_rate),
 		cmocka_unit_test(a_returning_stub_boots_flash_through_400010a8),
 	};
 

@@ -71,6 +71,28 @@ static void sync_is_answered_eight_times_with_its_payload(void **state)
 	rig_expect_silence(*state, 50 * RIG_MS);
 }
 
+static void the_value_of_a_sync_answer_is_its_first_payload_word(void **state)
+{
+	rig_send_hex(*state, "c0 00 08 04 00 00000000 11223344 c0");
+	for (int i = 0; i < 8; i++)
+		rig_expect_hex(*state, "c0 01 08 02 00 11223344 00 00 c0", RIG_S);
+	rig_expect_silence(*state, 50 * RIG_MS);
+}
+
+/* 8 x 12 bytes of ten bits, hardly a gap between them. */
+static void answering_sync_takes_8_3_ms_at_115200(void **state)
+{
+	struct rig *r = *state;
+	uint64_t start;
+
+	rig_send_hex(r, SYNC_FRAME);
+	rig_time_answer(r, RIG_S);
+	start = chip_now_us(r->chip);
+	rig_wait(r, 96, RIG_S);
+	assert_in_range(chip_now_us(r->chip) - start, 8200, 8600);
+	rig_expect_sync(r);
+}
+
 static void commands_are_accepted_while_sync_is_being_answered(void **state)
 {
 	rig_send_hex(*state, SYNC_FRAME);
@@ -699,6 +721,8 @@ int main(void)
 		T(read_reg_is_answered_with_ten_bytes),
 		T(efuse_words_hold_the_mac),
 		T(sync_is_answered_eight_times_with_its_payload),
+		T(the_value_of_a_sync_answer_is_its_first_payload_word),
+		T(answering_sync_takes_8_3_ms_at_115200),
 		T(commands_are_accepted_while_sync_is_being_answered),
 		T(of_two_frames_that_share_an_end_the_second_is_lost),
 		T(bytes_before_the_opening_end_are_skipped),

@@ -198,6 +198,7 @@ static void bulk_data_at_2000000_is_too_fast_for_the_reader(void **state)
 {
 	(void)state;
 	assert_int_equal(bulk_error(2000000), 7);
+	assert_int_not_equal(bulk_error(3000000), 0);
 }
 
 int main(void)
