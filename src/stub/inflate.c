@@ -245,7 +245,6 @@ int32_t inflate_run(struct inflate *z, uint8_t *out, uint32_t room)
 	uint32_t last;
 
 	z->bits = z->count = z->missing = 0;
-	z->in = z->in_end = NULL;
 	do {
 		last = take(z, 1);
 		at = block(z, out, (uint32_t)at, room);

@@ -28,7 +28,8 @@ struct inflate {
 };
 
 /* Inflates one stream into out[0 .. room). Returns the number of bytes, or -1
- * when the stream is wrong, ends early or does not fit. `more` is set before. */
+ * when the stream is wrong, ends early or does not fit. The caller has
+ * set in, in_end and more. */
 int32_t inflate_run(struct inflate *z, uint8_t *out, uint32_t room);
 
 #endif
