@@ -29,11 +29,11 @@ void trace_init(struct trace *t, void (*emit)(void *ctx, const char *line), void
 /* One event; ctx is the struct trace. Fits struct port: set port->trace =
  * trace_event and port->trace_ctx = t.
  *
- *	   0.000 lines dtr=0 rts=1
- *	 150.125 tx 14: c0 00 0a 04 00 00 00 00 00 14 00 00 60 c0
- *	 150.125 -> READ_REG addr=0x60000014
- *	 152.250 rx 12: c0 01 0a 02 00 c3 01 00 00 00 00 c0
- *	 152.250 <- READ_REG ok value=0x000001c3
+ *	       0.000 lines dtr=0 rts=1
+ *	     150.125 tx 14: c0 00 0a 04 00 00 00 00 00 14 00 00 60 c0
+ *	     150.125 -> READ_REG addr=0x60000014
+ *	     152.250 rx 12: c0 01 0a 02 00 c3 01 00 00 00 00 c0
+ *	     152.250 <- READ_REG ok value=0x000001c3
  */
 void trace_event(void *ctx, const struct port_event *ev);
 

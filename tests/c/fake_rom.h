@@ -159,7 +159,7 @@ static inline void from_spi_change(struct fake_rom *r, uint8_t op, uint32_t addr
 	}
 	r->status_writes++;
 	if (n_out > 0)
-		r->sr[op == 0x01 ? 0 : op == 0x31 ? 1 : 2] = out[0];
+		r->sr[op == 0x01 ? 0 : op == 0x31 ? 1 : 2] = op == 0x01 ? out[0] & 0xFC : out[0];
 	r->flash_busy_until = r->fp->now_us + 10000;
 }
 
