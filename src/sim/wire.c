@@ -104,9 +104,13 @@ bool wire_level(const struct wire *w, uint64_t at)
 static bool edge_in(const struct wire_char *c, uint64_t after, bool before, uint64_t *at,
 		    bool *level)
 {
-	uint32_t i = after >= c->start ? (uint32_t)((after - c->start) / c->bit_ticks) + 1 : 0;
-	bool last = i ? (c->pattern >> (i - 1) & 1) : before;
+	uint64_t done = after >= c->start ? (after - c->start) / c->bit_ticks + 1 : 0;
+	uint32_t i = (uint32_t)done;
+	bool last;
 
+	if (done > c->nbits)
+		return false;
+	last = i ? c->pattern >> (i - 1) & 1 : before;
 	for (; i <= c->nbits; i++) {
 		bool now = i == c->nbits || (c->pattern >> i & 1);
 
