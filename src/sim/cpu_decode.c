@@ -150,9 +150,9 @@ static struct cpu_insn decode_sr(uint32_t w, enum cpu_op op, unsigned need)
 static struct cpu_insn decode_rst1(uint32_t w)
 {
 	switch (F_OP2) {
-	case 0: case 1:		/* shift by 32 is no shift left by immediate */
-		return plain(w, bits(w, 20, 1) << 4 | F_T ? CPU_OP_SLLI : CPU_OP_ILL,
-			     (int32_t)(32 - (bits(w, 20, 1) << 4 | F_T)));
+	case 0: case 1:		/* the field holds 32 - n; 0 shifts by nothing */
+		return plain(w, CPU_OP_SLLI,
+			     (int32_t)((32 - (bits(w, 20, 1) << 4 | F_T)) & 31));
 	case 2: case 3: return plain(w, CPU_OP_SRAI, (int32_t)(bits(w, 20, 1) << 4 | F_S));
 	case 4: return plain(w, CPU_OP_SRLI, (int32_t)F_S);
 	case 6: return decode_sr(w, CPU_OP_XSR, CPU_SR_READ | CPU_SR_WRITE);

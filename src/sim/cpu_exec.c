@@ -30,7 +30,8 @@ static uint32_t leading_zeros(uint32_t v)
 	return v ? (uint32_t)__builtin_clz(v) : 32;
 }
 
-/* SAR holds 0 .. 63; Xtensa shifts a 64-bit value by it and takes 32 bits. */
+/* SAR holds 0 .. 63. Shifts are 64-bit ones of which 32 bits are taken; beyond 32
+ * the ISA defines nothing, and the results are those of QEMU. */
 static uint32_t funnel(uint32_t high, uint32_t low, uint32_t sar)
 {
 	return (uint32_t)(((uint64_t)high << 32 | low) >> (sar & 63));
@@ -38,7 +39,7 @@ static uint32_t funnel(uint32_t high, uint32_t low, uint32_t sar)
 
 static uint32_t shift_left(uint32_t v, uint32_t sar)
 {
-	return (uint32_t)((uint64_t)v << 32 >> (sar & 63));
+	return (uint32_t)((uint64_t)v << ((32 - sar) & 63));
 }
 
 static uint32_t shift_arithmetic(uint32_t v, uint32_t sar)
