@@ -89,7 +89,7 @@ end
 
 -- Is this payload a table, and not some code that happens to look like a record?
 local function is_table(record)
-  if record.words % 3 ~= 0 or record.words < 15 or record.words > 60 then return false end
+  if record.words % 3 ~= 0 or record.words > 60 then return false end
   local entries = partition.decode(record.payload)
   local seen = {}
   for _, entry in ipairs(entries) do seen[entry.type] = true end

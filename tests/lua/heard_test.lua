@@ -59,6 +59,12 @@ function TestHeard:test_our_own_bytes_are_an_echo()
   lu.assertEquals(verdict("\x81\x02", 9600, { echo = true }).kind, "echo")
 end
 
+function TestHeard:test_an_echo_is_not_mixed_into_what_the_chip_said()
+  local v = verdict(SYNC .. "\r\n> ")
+  lu.assertEquals(v.kind, "running_app")
+  lu.assertNil(v.text:find("UUUU", 1, true))
+end
+
 function TestHeard:test_an_answer_of_the_loader_is_no_echo()
   local v = verdict("\x33\xc0\1\8\2\0\7\7\x12\x20\0\0\xc0")
   lu.assertEquals(v.kind, "loader")

@@ -42,6 +42,12 @@ function TestRead:test_the_live_table_is_found_behind_the_deleted_one()
   lu.assertEquals(t.entries, done)
 end
 
+function TestRead:test_a_deleted_table_does_not_count_and_the_last_live_one_does()
+  local deleted = "\x18\0\0\0" .. FACTORY:sub(5)
+  lu.assertNil(partition.read(sector(deleted)))
+  lu.assertEquals(partition.read(sector(FACTORY .. FACTORY)).offset, #FACTORY)
+end
+
 function TestRead:test_finds_the_table_in_a_whole_image()
   local image = ("\xff"):rep(0x10000) .. sector(FACTORY)
   lu.assertEquals(partition.find(image).firmware_end, 0x9D000)

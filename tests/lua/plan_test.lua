@@ -76,6 +76,7 @@ function TestChecks:test_a_part_that_does_not_fit_says_by_how_much()
   local err = fails("range", { flash_bytes = 0x80000, parts = {
     part(0x7F000, ("x"):rep(0x1003), "fw.bin") } }, "fw.bin", "3 bytes too many", "512 KB of flash")
   lu.assertEquals(err.over, 3)
+  fails("range", { flash_bytes = 0x80000, parts = { part(0x7F000, ("x"):rep(0x1001)) } }, "1 byte too many")
   plan.write { flash_bytes = 0x80000, parts = { part(0x7F000, ("x"):rep(0x1000)) } }
   fails("range", { flash_bytes = MB, parts = { part(0x7FFFFFFFFFFFF000, "x") } })
 end
@@ -96,6 +97,8 @@ function TestChecks:test_kept_regions_are_protected_by_whole_sectors()
   plan.write { flash_bytes = MB, keep = keep, parts = { part(0xFD000, "x") } }
   fails("refused_by_policy", { flash_bytes = MB, keep = { { addr = 0xFC080, size = 16 } },
     parts = { part(0xFC000, "x") } }, "a region")
+  fails("refused_by_policy", { flash_bytes = MB, keep = { { addr = 0xFBFFF, size = 1 } },
+    parts = { part(0xFB000, "x") } }, "a region")
 end
 
 function TestChecks:test_nonsense_is_refused()
