@@ -28,7 +28,7 @@ LDLIBS  := -Wl,-Bstatic -llua5.4 -l:liblua5.4-filesystem.a -lserialport -ldeflat
            -Wl,-Bdynamic -lm -ldl -lpthread
 LDFLAGS := -Wl,-E $(SAN)
 
-SRC   := $(wildcard src/*.c src/port/*.c src/loader/*.c src/sim/*.c src/lua/*.c)
+SRC   := $(wildcard src/*.c src/serve/*.c src/port/*.c src/loader/*.c src/sim/*.c src/lua/*.c)
 OBJ   := $(SRC:%.c=$(BUILD)/%.o)
 LIB   := $(filter-out $(BUILD)/src/main.o,$(OBJ))
 TESTC := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/test_*.c))
