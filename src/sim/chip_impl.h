@@ -32,7 +32,7 @@ enum {
 enum {
 	APB_BASE = 0x60000000, APB_BYTES = 0x10000,
 	DPORT_BASE = 0x3FF00000, DPORT_BYTES = 0x30000,
-	DPORT_EDGE = 0x04, DPORT_CACHE = 0x0C, DPORT_CPU_X2 = 0x14, DPORT_SPI_INT = 0x20,
+	DPORT_CACHE = 0x0C, DPORT_CPU_X2 = 0x14, DPORT_SPI_INT = 0x20,
 	DPORT_BANKS = 0x24, DPORT_EFUSE = 0x50,
 	CACHE_FLUSH = 1 << 0, CACHE_FLUSHED = 1 << 1, CACHE_ENABLE = 1 << 8,
 	CACHE_SPI_BUSY = 1 << 9,
@@ -46,7 +46,7 @@ enum chip_irq { IRQ_SPI = 2, IRQ_GPIO = 4, IRQ_UART = 5, IRQ_WDT = 8, IRQ_FRC1 =
 /* Sees the CPU ask the flash "still busy?" in a loop, to skip the loop. */
 struct chip_poll {
 	uint32_t a[16], pc, sar, ps;
-	uint64_t cycles, period;
+	uint64_t cycles, period, effects;
 	unsigned same;
 };
 
@@ -71,7 +71,6 @@ struct chip {
 	uint32_t cpu_ticks, apb_ticks;
 	uint64_t limit;			/* tick at which the running slice ends */
 	uint64_t skip_cycles;		/* to leap over after the current instruction */
-	uint64_t sampled_at;		/* cycle of the last read of something that moves by itself */
 	struct chip_poll poll;
 
 	bool on, dead;

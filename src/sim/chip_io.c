@@ -44,15 +44,9 @@ static uint32_t read_apb(struct chip *c, uint32_t off)
 	case PAGE_SPI0: return spi_read(&c->spi[0], now, in);
 	case PAGE_HSPI: return spi_read(&c->spi[1], now, in);
 	case PAGE_GPIO: return gpio_read(&c->gpio, in);
-	case PAGE_FRC:
-		c->sampled_at = c->cpu.cycles;
-		return timer_read(&c->frc[in >= 0x20], now, in & 0x1F);
-	case PAGE_RTC:
-		c->sampled_at = c->cpu.cycles;
-		return rtc_read(&c->rtc, now, in);
-	case PAGE_WDT:
-		c->sampled_at = c->cpu.cycles;
-		return wdt_read(&c->wdt, now, in);
+	case PAGE_FRC: return timer_read(&c->frc[in >= 0x20], now, in & 0x1F);
+	case PAGE_RTC: return rtc_read(&c->rtc, now, in);
+	case PAGE_WDT: return wdt_read(&c->wdt, now, in);
 	case PAGE_ANALOG:
 		return in == ANALOG_READ ? c->analog_answer : c->apb[off / 4];
 	default: break;
@@ -82,14 +76,26 @@ static uint32_t read_dport(struct chip *c, uint32_t off)
 		       (uint32_t)spi_irq(&c->spi[1], now) << 7;
 	case WDEV_UART_INT:
 		return (uint32_t)uart_irq(&c->uart[0]) | (uint32_t)uart_irq(&c->uart[1]) << 2;
-	case WDEV_RANDOM:
-		c->sampled_at = c->cpu.cycles;
-		return c->peeking ? 0 : rng_next(&c->rng);
+	case WDEV_RANDOM: return c->peeking ? 0 : rng_next(&c->rng);
 	default: break;
 	}
 	if (off >= DPORT_EFUSE && off < DPORT_EFUSE + 16)
 		return c->efuse[(off - DPORT_EFUSE) / 4];
 	return c->dport[off / 4];
+}
+
+/* Whether a read takes something away or sees what moves by itself, so that a
+ * loop of such reads is not idle. */
+static bool read_has_effect(const struct chip *c, uint32_t addr)
+{
+	switch (addr) {
+	case APB_BASE + (PAGE_UART0 << 8) + UART_FIFO_REG: return c->uart[0].rx.count;
+	case APB_BASE + (PAGE_UART1 << 8) + UART_FIFO_REG: return c->uart[1].rx.count;
+	case DPORT_BASE + WDEV_RANDOM: return true;
+	default: break;
+	}
+	addr = (addr - APB_BASE) >> 8;
+	return addr == PAGE_FRC || addr == PAGE_RTC || addr == PAGE_WDT;
 }
 
 int chip_io_read(void *io, uint32_t addr, uint32_t *value)
@@ -99,6 +105,8 @@ int chip_io_read(void *io, uint32_t addr, uint32_t *value)
 	*value = 0;
 	if (addr < REGION_0_END)
 		return LOAD_PROHIBITED;
+	if (!c->peeking && read_has_effect(c, addr))
+		cpu_effect(&c->cpu);
 	if (addr - APB_BASE < APB_BYTES) {
 		*value = read_apb(c, addr - APB_BASE);
 		if (!c->peeking && (addr & 0xFF00) != PAGE_SPI0 << 8)
@@ -132,7 +140,8 @@ static void skip_flash_poll(struct chip *c)
 	p->ps = c->cpu.ps;
 	p->cycles = c->cpu.cycles;
 	p->period = p->cycles - was.cycles;
-	p->same = memcmp(p->a, was.a, sizeof p->a) == 0 && p->pc == was.pc &&
+	p->effects = c->cpu.side_effects;
+	p->same = p->effects == was.effects && memcmp(p->a, was.a, sizeof p->a) == 0 && p->pc == was.pc &&
 		  p->sar == was.sar && p->ps == was.ps && p->period == was.period ?
 		  was.same + 1 : 0;
 	if (p->same < 3 || until <= now || p->period == 0 || !nor_is_busy(&c->nor, now))
@@ -201,6 +210,23 @@ static void write_dport(struct chip *c, uint32_t off, uint32_t v)
 	}
 }
 
+/* Whether a write changes anything: not the same value into plain storage, the
+ * feeding of a watchdog that is off, or the question whether the flash is
+ * still busy, which it is. */
+static bool write_has_effect(struct chip *c, uint32_t addr, uint32_t value)
+{
+	uint32_t off = addr - APB_BASE;
+
+	if (addr - DPORT_BASE < DPORT_BYTES)
+		return c->dport[(addr - DPORT_BASE) / 4] != value;
+	if (off >> 8 == PAGE_IOMUX)
+		return c->apb[off / 4] != value;
+	if (off >> 8 == PAGE_WDT)
+		return c->wdt.due != TICKS_NEVER || (off & 0xFF) < 0x14;
+	return !(off >> 8 == PAGE_SPI0 && (off & 0xFF) == SPI_CMD &&
+		 asks_flash_status(&c->spi[0], value) && nor_is_busy(&c->nor, chip_now(c)));
+}
+
 /* A write to a device may bring the next event forward, raise or lower an
  * interrupt or ask for a reset. Plain storage and the data words of the SPI
  * controllers, which are most of the writes, do none of it. */
@@ -209,7 +235,7 @@ static bool needs_attention(uint32_t addr)
 	uint32_t off = addr - APB_BASE;
 
 	if (addr - DPORT_BASE < DPORT_BYTES)
-		return addr - DPORT_BASE == DPORT_CPU_X2 || addr - DPORT_BASE == DPORT_EDGE;
+		return addr - DPORT_BASE == DPORT_CPU_X2;
 	return off >> 8 != PAGE_SPI0 || (off & 0xFF) == SPI_CMD || (off & 0xFF) == SPI_SLAVE;
 }
 
@@ -219,6 +245,8 @@ int chip_io_write(void *io, uint32_t addr, uint32_t value)
 
 	if (addr < REGION_0_END)
 		return STORE_PROHIBITED;
+	if (write_has_effect(c, addr, value))
+		cpu_effect(&c->cpu);
 	if (addr - APB_BASE < APB_BYTES)
 		write_apb(c, addr - APB_BASE, value);
 	else if (addr - DPORT_BASE < DPORT_BYTES)
@@ -233,15 +261,6 @@ int chip_io_write(void *io, uint32_t addr, uint32_t value)
 	return 0;
 }
 
-/* FRC1 and FRC2 are edges when DPORT says so: set once, cleared by INTCLEAR. */
-static void update_timer_irq(struct chip *c, unsigned i)
-{
-	bool edge = c->dport[DPORT_EDGE / 4] >> (1 + i) & 1;
-
-	if (!edge || !c->frc[i].pending)
-		cpu_irq(&c->cpu, IRQ_FRC1 + i, c->frc[i].pending);
-}
-
 void chip_update_irqs(struct chip *c)
 {
 	uint64_t now = chip_now(c);
@@ -250,8 +269,8 @@ void chip_update_irqs(struct chip *c)
 	cpu_irq(&c->cpu, IRQ_GPIO, gpio_irq(&c->gpio));
 	cpu_irq(&c->cpu, IRQ_UART, uart_irq(&c->uart[0]) || uart_irq(&c->uart[1]));
 	cpu_irq(&c->cpu, IRQ_WDT, wdt_irq(&c->wdt));
-	update_timer_irq(c, 0);
-	update_timer_irq(c, 1);
+	cpu_irq(&c->cpu, IRQ_FRC1, c->frc[0].pending);
+	cpu_irq(&c->cpu, IRQ_FRC2, c->frc[1].pending);
 }
 
 void chip_run_devices(struct chip *c)
@@ -267,9 +286,10 @@ void chip_run_devices(struct chip *c)
 		if (c->dport[DPORT_CACHE / 4] & CACHE_ENABLE)
 			cpu_flush(&c->cpu);
 	}
+	/* An edge each time, whether the last one was acknowledged or not. */
 	for (unsigned i = 0; i < 2; i++)
 		if (timer_run(&c->frc[i], now))
-			cpu_irq(&c->cpu, IRQ_FRC1 + i, true);
+			cpu_irq(&c->cpu, IRQ_FRC1 + i, false);
 	wdt_run(&c->wdt, now);
 	chip_update_irqs(c);
 }
@@ -292,9 +312,5 @@ uint64_t chip_next_change(struct chip *c)
 	uint64_t now = chip_now(c), t = chip_next_event(c);
 
 	t = ticks_min(t, spi_next(&c->spi[0], now));
-	t = ticks_min(t, spi_next(&c->spi[1], now));
-	/* Something was looked at that moves with the clock: go slowly. */
-	if (c->cpu.cycles - c->sampled_at < 1000)
-		t = ticks_min(t, now + TICKS_PER_US);
-	return t;
+	return ticks_min(t, spi_next(&c->spi[1], now));
 }
