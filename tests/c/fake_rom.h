@@ -55,6 +55,9 @@ struct fake_rom {
 	unsigned wake_ups, status_writes, max_row;
 	/* faults: the n-th from now on (1 = next); 0 = never */
 	unsigned lose_request, lose_reply, damage_reply, damage_data, late_reply;
+	unsigned slow_spi;		/* that transaction is not over when looked at */
+	bool cmd_busy;
+	uint64_t late_us;
 	unsigned p_fault;		/* and at random, one frame in so many; 0 = never */
 	char log[FROM_LOG];		/* "02 00001000 ...;" op and payload words */
 };
@@ -201,6 +204,10 @@ static inline void from_spi_run(struct fake_rom *r)
 		else if (op == 0x20 || op == 0x01 || op == 0x31 || op == 0x11)
 			from_spi_change(r, op, addr, out, n_out);
 	}
+	if (fake_fails(&r->slow_spi)) {
+		r->cmd_busy = true;
+		memset(in, 0xA5, sizeof in);
+	}
 	for (size_t i = 0; i < n_in; i += 4)
 		*from_reg(r, 0x60000240 + (uint32_t)i) = from_word(in + i);
 }
@@ -332,6 +339,16 @@ static inline int from_mem_end(struct fake_rom *r, const uint8_t *p, size_t size
 	return 0;
 }
 
+static inline int from_read_reg(struct fake_rom *r, uint32_t addr)
+{
+	r->last_value = *from_reg(r, addr);
+	if (addr == 0x60000200 && r->cmd_busy) {
+		r->last_value |= 1 << 18;
+		r->cmd_busy = false;
+	}
+	return 0;
+}
+
 static inline int from_dispatch(struct fake_rom *r, uint8_t op, const uint8_t *p, size_t size)
 {
 	switch (op) {
@@ -343,7 +360,7 @@ static inline int from_dispatch(struct fake_rom *r, uint8_t op, const uint8_t *p
 	case 7: return from_data(r, p, size, false);
 	case 8: r->last_value = r->is_stub ? 0 : from_word(p); return 0;
 	case 9: return from_write_regs(r, p, size);
-	case 10: r->last_value = *from_reg(r, from_word(p)); return 0;
+	case 10: return from_read_reg(r, from_word(p));
 	case 11: return from_params(r, p, size);
 	}
 	return -1;
@@ -397,7 +414,7 @@ static inline void from_reply(struct fake_rom *r, uint8_t op, int result)
 	if (fake_fails(&r->damage_reply))
 		wire[1 + rand() % 4] ^= 0x10;	/* in direction, op or size */
 	if (fake_fails(&r->late_reply))
-		r->tx_free += 2500000;
+		r->tx_free += r->late_us;
 	r->tags = r->tags % 65000 + 1;
 	r->tag_bytes[r->tags] = (uint16_t)r->wire_len;
 	fake_arrive(r->fp, r->tx_free > now ? r->tx_free - now : 0, wire, n, r->tags);

@@ -306,6 +306,7 @@ static void flash_that_does_not_take_the_data_is_named(void **state)
 	r->stuck = 0x3500;
 	assert_int_equal(write_image(&writer, 0x3000, 4096, 0x400), ESP_E_FLASH);
 	assert_non_null(strstr(rom.err.text, "003400"));
+	assert_int_equal(writer.repeats, 1);	/* worth one more try, not more */
 	from_free(r);
 }
 

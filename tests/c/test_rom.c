@@ -190,7 +190,7 @@ static void what_is_no_answer_to_this_is_skipped(void **state)
 		"c0 01 08 02 00 07 07 12 20 00 00 c0",		/* another op */
 		"c0 01 02 02 00 00 00 00 00 01 06 c0",		/* ... and that failed */
 		MAGIC_ASK,					/* our own echo */
-		"c0 01 0a 03 00 01 c1 f0 ff 00 00 c0",		/* wrong size */
+		"c0 01 0a 03 00 11 22 33 44 00 00 c0",		/* wrong size */
 		"c0 01 0a 02 00 01 c1 f0 ff 00 c0",		/* too short */
 		"c0 01 c0", "c0 01 0a 02 00 01 c1 f0 ff c0",
 		"c0 01 0a 02 00 01 db 11 f0 ff 00 00 c0",	/* bad escape */
@@ -203,15 +203,20 @@ static void what_is_no_answer_to_this_is_skipped(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof noise / sizeof noise[0]; i++) {
-		for (int split = 0; split < 2; split++) {
+		for (int way = 0; way < 4; way++) {
 			struct fake_port *f = scripted();
-			uint32_t value = 0;
+			struct rom_request req = { .op = ROM_READ_REG, .n_words = 1,
+						   .words = { ROM_CHIP_MAGIC } };
+			struct rom_reply reply = { .value = 0 };
 
-			f->read_max = split ? 3 : 0;
+			f->read_max = way & 1 ? 3 : 0;
 			arrive(f, 500, noise[i]);
 			arrive(f, 900, MAGIC_REPLY);
-			assert_int_equal(read_magic(&value), 0);
-			assert_int_equal(value, 0xFFF0C101);
+			if (way & 2)
+				assert_int_equal(read_magic(&reply.value), 0);
+			else
+				assert_int_equal(rom_command(&rom, &req, &reply), 0);
+			assert_int_equal(reply.value, 0xFFF0C101);
 			SENT(f, MAGIC_ASK);
 			fake_free(f);
 		}
@@ -289,6 +294,7 @@ static void a_command_that_the_rom_does_not_have_is_recognised(void **state)
 		for (int again = 0; again < 2; again++) {
 			assert_int_equal(rom_command(&rom, &req, NULL), ESP_E_REFUSED);
 			assert_true(says("the loader does not have command 13"));
+			assert_int_equal(r->fp->n, 0);
 		}
 		assert_true(r->fp->now_us - start < 300000);
 		assert_int_equal(rom_flash_params(&rom, 1 << 20), 0);
@@ -468,19 +474,24 @@ static void a_lost_answer_is_asked_for_again_in_step(void **state)
 
 static void a_late_answer_is_not_taken_for_the_next_one(void **state)
 {
-	struct fake_rom *r = chip();
-	struct rom_request req = { .op = ROM_READ_REG, .n_words = 1,
-				   .words = { 0x3FF00050 }, .timeout_ms = 100 };
-	uint32_t value = 0;
+	static const uint64_t late_us[] = { 150000, 300000, 800000, 2500000 };
 
 	(void)state;
-	*from_reg(r, 0x3FF00050) = 0x11111111;
-	r->late_reply = 1;
-	assert_int_equal(rom_command(&rom, &req, NULL), ESP_E_TIMEOUT);
-	while (read_magic(&value) < 0)
-		;
-	assert_int_equal(value, 0xFFF0C101);
-	from_free(r);
+	for (int i = 0; i < 4; i++) {
+		struct fake_rom *r = chip();
+		struct rom_request req = { .op = ROM_READ_REG, .n_words = 1,
+					   .words = { 0x3FF00050 }, .timeout_ms = 100 };
+		uint32_t value = 0;
+
+		*from_reg(r, 0x3FF00050) = 0x11111111;
+		r->late_reply = 1;
+		r->late_us = late_us[i];
+		assert_int_equal(rom_command(&rom, &req, NULL), ESP_E_TIMEOUT);
+		while (read_magic(&value) < 0)
+			;
+		assert_int_equal(value, 0xFFF0C101);
+		from_free(r);
+	}
 }
 
 static void a_cut_frame_in_the_rom_costs_nothing_after_resync(void **state)
@@ -491,6 +502,9 @@ static void a_cut_frame_in_the_rom_costs_nothing_after_resync(void **state)
 	(void)state;
 	from_written(r->fp, (const uint8_t *)"\xC0\x00\x0A\x04\x00", 5);
 	assert_int_equal(rom_resync(&rom), 0);
+	assert_int_equal(r->fp->tx[0], 0xC0);
+	assert_int_equal(r->fp->tx[1], 0xC0);
+	assert_int_equal(r->fp->tx_len, 2 + 46);	/* the first SYNC was answered */
 	assert_int_equal(read_magic(&value), 0);
 	assert_int_equal(value, 0xFFF0C101);
 	from_free(r);

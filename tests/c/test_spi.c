@@ -38,6 +38,21 @@ static void the_id_is_read_after_attaching(void **state)
 	from_free(r);
 }
 
+static void after_a_reset_the_pins_are_attached_anew(void **state)
+{
+	struct fake_rom *r = chip();
+	struct rom_connect how = { reset_find("nodemcu", RESET_TO_LOADER), 1, 0, false };
+	uint32_t id = 0;
+
+	(void)state;
+	assert_int_equal(spi_read_id(&rom, &id), 0);
+	assert_int_equal(rom_connect(&rom, &how), 0);
+	assert_false(r->attached);
+	assert_int_equal(spi_read_id(&rom, &id), 0);
+	assert_true(r->attached);
+	from_free(r);
+}
+
 static void a_sleeping_chip_is_woken(void **state)
 {
 	struct fake_rom *r = chip();
@@ -255,6 +270,21 @@ static void reading_goes_on_where_an_answer_was_lost(void **state)
 	}
 }
 
+static void words_of_a_transfer_that_was_not_over_are_not_believed(void **state)
+{
+	static uint8_t buf[1024];
+
+	(void)state;
+	for (unsigned n = 1; n <= 16; n++) {
+		struct fake_rom *r = chip();
+
+		r->slow_spi = n;
+		assert_int_equal(spi_read_flash(&rom, 0x400, buf, sizeof buf), 0);
+		assert_memory_equal(buf, r->flash + 0x400, sizeof buf);
+		from_free(r);
+	}
+}
+
 static void erasing_survives_lost_frames(void **state)
 {
 	(void)state;
@@ -275,6 +305,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_id_is_read_after_attaching),
+		cmocka_unit_test(after_a_reset_the_pins_are_attached_anew),
 		cmocka_unit_test(a_sleeping_chip_is_woken),
 		cmocka_unit_test(no_chip_is_said_to_be_none),
 		cmocka_unit_test(a_transaction_takes_few_packets),
@@ -288,6 +319,7 @@ int main(void)
 		cmocka_unit_test(flash_is_read_at_any_address_and_length),
 		cmocka_unit_test(reading_keeps_the_line_busy),
 		cmocka_unit_test(reading_goes_on_where_an_answer_was_lost),
+		cmocka_unit_test(words_of_a_transfer_that_was_not_over_are_not_believed),
 		cmocka_unit_test(erasing_survives_lost_frames),
 	};
 
