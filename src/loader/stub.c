@@ -1,14 +1,13 @@
 #include "stub.h"
 
 #include "../bytes.h"
-#include "../embed.h"
 #include "stub_impl.h"
 
 #include <libdeflate.h>
 #include <string.h>
 
 enum {
-	HELLO_MS = 400,		/* from RUN to the stub's first frame */
+	HELLO_MS = 100,		/* from its start to the stub's first frame */
 	LEVEL = 12,		/* of deflate: time is on the wire */
 	PINGS = 3, PING_TRIES = 6,
 	SETTLE_MS = 2,		/* the chip changes its divisor in microseconds */
@@ -25,44 +24,6 @@ void stub_close(struct stub *s)
 {
 	libdeflate_free_compressor(s->deflate);
 	s->deflate = NULL;
-}
-
-/* ---- getting it there ---- */
-
-/* The parts of stub.bin; ESP_E_PROTO when it is none. */
-static int blob_part(const struct embed_file *f, size_t addr_at, size_t off, uint32_t *addr,
-		     size_t *size)
-{
-	const uint8_t *b = (const uint8_t *)f->start;
-	size_t n = (size_t)(f->end - f->start);
-
-	*addr = get_le32(b + addr_at);
-	*size = get_le32(b + addr_at + 4);
-	return off > n || *size > n - off ? ESP_E_PROTO : 0;
-}
-
-static int load(struct stub *s, struct rom *rom, uint32_t *entry)
-{
-	const struct embed_file *f = embed_find("src/stub/stub.bin");
-	const uint8_t *b;
-	uint32_t text, data;
-	size_t text_size, data_size;
-	int rc;
-
-	if (!f || f->end - f->start < WIRE_BLOB_HEADER)
-		return esp_fail(&s->err, ESP_E_MISSING, "this program was built without its stub");
-	b = (const uint8_t *)f->start;
-	*entry = get_le32(b + WIRE_BLOB_ENTRY);
-	if (get_le32(b) != WIRE_BLOB_WORD ||
-	    blob_part(f, WIRE_BLOB_TEXT_ADDR, WIRE_BLOB_HEADER, &text, &text_size) < 0 ||
-	    blob_part(f, WIRE_BLOB_DATA_ADDR, WIRE_BLOB_HEADER + text_size, &data, &data_size) < 0)
-		return esp_fail(&s->err, ESP_E_PROTO, "the stub inside this program is damaged");
-	rc = rom_load_ram(rom, text, b + WIRE_BLOB_HEADER, text_size);
-	if (rc >= 0 && data_size)
-		rc = rom_load_ram(rom, data, b + WIRE_BLOB_HEADER + text_size, data_size);
-	if (rc >= 0)
-		rc = rom_run(rom, *entry);
-	return rc < 0 ? esp_pass(&s->err, &rom->err) : 0;
 }
 
 static int read_hello(struct stub *s, const struct stub_frame *f)
@@ -90,7 +51,7 @@ static int read_hello(struct stub *s, const struct stub_frame *f)
 
 static int hello(struct stub *s)
 {
-	struct stub_query q = { .op = WIRE_HELLO, .wait_ms = HELLO_MS / 2 };
+	struct stub_query q = { .op = WIRE_HELLO, .wait_ms = HELLO_MS };
 	struct stub_frame f;
 	int rc = stub_ask(s, &q, &f);
 
@@ -111,16 +72,13 @@ static int open_session(struct stub *s)
 	return rc;
 }
 
-int stub_start(struct stub *s, struct rom *rom)
+int stub_start_at(struct stub *s, struct rom *rom, uint32_t baud)
 {
 	struct stub_frame f;
-	uint32_t entry;
-	int rc = load(s, rom, &entry);
+	int rc = stub_boot(s, rom, baud);
 
 	if (rc < 0)
 		return rc;
-	s->in_len = rom_take_rest(rom, s->in, sizeof s->in);
-	s->in_pos = 0;
 	/* It says hello by itself; if that got lost, ask. */
 	rc = stub_frame_receive(s, &f, HELLO_MS);
 	if (rc > 0 && f.op == (WIRE_HELLO | WIRE_REPLY))
@@ -128,6 +86,11 @@ int stub_start(struct stub *s, struct rom *rom)
 	else if (rc >= 0)
 		rc = hello(s);
 	return rc < 0 ? rc : open_session(s);
+}
+
+int stub_start(struct stub *s, struct rom *rom)
+{
+	return stub_start_at(s, rom, s->port->baud);
 }
 
 int stub_attach(struct stub *s)

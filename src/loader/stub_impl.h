@@ -50,6 +50,10 @@ uint32_t stub_wire_ms(const struct stub *s, uint64_t n);
 /* ESP_E_INTERRUPTED when progress says so. */
 int stub_step(struct stub *s, const struct stub_progress *p, uint32_t done, uint32_t total);
 
+/* stub_boot.c: gets stub.bin into the chip and runs it at that rate. */
+int stub_boot(struct stub *s, struct rom *rom, uint32_t baud)
+	__attribute__((warn_unused_result));
+
 /* stub_window.c */
 
 void stub_window_init(struct stub *s, uint16_t seq);

@@ -86,7 +86,7 @@ int main(int argc, char **argv)
 	stop("reset to ROM", 0, 0);
 	start();
 	stub_init(&stub, &port);
-	must(stub_start(&stub, &rom), &stub.err, "start");
+	must(stub_start_at(&stub, &rom, baud), &stub.err, "start");
 	stop("stub upload and start", 0, 0);
 	start();
 	must(stub_set_baud(&stub, baud, WIRE_CLOCK_PLL | WIRE_CLOCK_DOUBLE), &stub.err, "baud");
