@@ -13,6 +13,8 @@
 #define AUTOBAUD_EDGES 29u	/* more than these make a measurement */
 #define AUTOBAUD_POLL_US 1000
 #define READ_IDLE_TURNS 50	/* two cycles each */
+#define TIMER_IRQ 6
+#define ROM_VECTORS 0x40000000u
 #define UART_CLOCK 80000000u	/* what the ROM believes; 52 MHz with a 26 MHz crystal */
 
 static volatile uint32_t *reg(int uart, uint32_t offset)
@@ -100,6 +102,35 @@ void uart_div_modify(int uart, uint32_t div)
 	*reg(uart, UART_CONF0) &= ~UART_CONF0_FIFO_RST;
 }
 
+static void wake(void *arg)
+{
+	(void)arg;
+	xthal_set_ccompare(0, ccount());	/* takes the interrupt back */
+}
+
+/* ets_delay_us() by the CPU's timer, so that a chip that nobody talks to does
+ * nothing, instead of counting cycles. Only where our interrupt dispatch is in
+ * charge; what was attached and enabled comes back. */
+static void sleep_us(uint32_t us)
+{
+	uint32_t vectors, enabled, ps, only = 1u << TIMER_IRQ;
+	void *arg = rom_int_table[14 - TIMER_IRQ].arg;
+	isr_handler *fn;
+
+	__asm__ volatile("rsr %0, vecbase\n\trsr %1, intenable" : "=a"(vectors), "=a"(enabled));
+	if (vectors != ROM_VECTORS) {
+		ets_delay_us(us);
+		return;
+	}
+	fn = ets_isr_attach(TIMER_IRQ, wake, NULL);
+	__asm__ volatile("rsil %0, 1" : "=a"(ps) : : "memory");
+	xthal_set_ccompare(0, ccount() + us * rom_cpu_mhz);
+	__asm__ volatile("wsr %0, intenable\n\trsync\n\twaiti 0" : : "a"(only) : "memory");
+	__asm__ volatile("wsr %0, intenable\n\twsr %1, ps\n\trsync"
+			 : : "a"(enabled), "a"(ps) : "memory");
+	ets_isr_attach(TIMER_IRQ, fn, arg);
+}
+
 /* Measures the rate of what arrives. Returns the divisor for it; with nowait,
  * 0 while too few edges were seen. */
 uint16_t uart_baudrate_detect(int uart, int nowait)
@@ -114,7 +145,7 @@ uint16_t uart_baudrate_detect(int uart, int nowait)
 	while ((*reg(uart, UART_PULSE_NUM) & 0x3FF) <= AUTOBAUD_EDGES) {
 		if (nowait)
 			return 0;
-		ets_delay_us(AUTOBAUD_POLL_US);
+		sleep_us(AUTOBAUD_POLL_US);
 	}
 	low = *reg(uart, UART_LOWPULSE) & 0xFFFFF;
 	high = *reg(uart, UART_HIGHPULSE) & 0xFFFFF;
