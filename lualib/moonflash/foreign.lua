@@ -59,7 +59,9 @@ local function esp32_entry(chip, note)
   }
 end
 
-local elf_machines = { [94] = "Xtensa", [243] = "RISC-V", [40] = "ARM", [62] = "x86-64", [3] = "x86" }
+local elf_machines = {
+  [94] = "Xtensa", [243] = "RISC-V", [40] = "ARM", [62] = "x86-64", [3] = "x86",
+}
 
 local function elf(bytes)
   local machine = #bytes >= 20 and ("<I2"):unpack(bytes, 19) or nil

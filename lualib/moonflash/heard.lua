@@ -97,16 +97,20 @@ local function as_running_app(item, rest)
   local who = found and nodemcu.describe(found) or prompt and "a Lua prompt" or "a program"
   return {
     kind = "running_app", rank = 4, nodemcu = found,
-    message = ("%s runs on the chip at %d baud; it is not in its loader"):format(who, item.baud or 0),
+    message = ("%s runs on the chip at %d baud; it is not in its loader")
+      :format(who, item.baud or 0),
     hint = "hold GPIO0 low (FLASH button) while it resets, or check the DTR and RTS wiring",
   }
 end
 
 local function as_echo(item, rest)
-  if not (item.echo or item.bytes:find(SYNC_PART, 1, true) or #rest < #item.bytes) then return nil end
+  if not (item.echo or item.bytes:find(SYNC_PART, 1, true) or #rest < #item.bytes) then
+    return nil
+  end
   return {
     kind = "echo", rank = 5,
-    message = "only our own bytes come back: TX and RX are joined, or no chip is behind the adapter",
+    message = "only our own bytes come back: TX and RX are joined, or no chip is behind "
+      .. "the adapter",
     hint = "check that RX and TX are crossed and not shorted, and that the chip has power",
   }
 end

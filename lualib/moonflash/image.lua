@@ -105,7 +105,8 @@ end
 local function add_partitions(lines, read)
   for _, entry in ipairs(read.entries) do
     local size = entry.size == 0xFFFFFFFF and "all that is left" or numbers.size_text(entry.size)
-    lines[#lines + 1] = ("partition   %-12s %s  %s"):format(entry.name, numbers.hex(entry.addr), size)
+    lines[#lines + 1] = ("partition   %-12s %s  %s"):format(entry.name,
+      numbers.hex(entry.addr), size)
   end
 end
 

@@ -430,10 +430,11 @@ local function parse_other(bytes, opts)
   if whole.nodemcu then
     whole.kind, whole.foreign = "irom", nil
     whole.irom = { offset = 0, size = #bytes, addr = MAPPED + IROM_FLASH }
-    if read and read.firmware_end and read.firmware_end - IROM_FLASH > (#bytes + 0xFFF & ~0xFFF) then
+    local expected = read and read.firmware_end and read.firmware_end - IROM_FLASH or 0
+    if expected > (#bytes + 0xFFF & ~0xFFF) then
       whole.truncated = true
       problem(whole, #bytes, "truncated: the firmware says its irom has 0x%x bytes, "
-        .. "the file has 0x%x", read.firmware_end - IROM_FLASH, #bytes)
+        .. "the file has 0x%x", expected, #bytes)
     end
   elseif whole.foreign then
     whole.kind = "foreign"

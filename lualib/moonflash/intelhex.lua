@@ -80,7 +80,9 @@ function intelhex.parse(bytes, base)
     local kind, low, data = decode_record(text:match("^%s*(.-)%s*$"), line)
     if kind == DATA then
       local addr = upper + low - (base or 0)
-      if addr < 0 then errors.raise("range", ("Intel HEX: line %d lies below the base"):format(line)) end
+      if addr < 0 then
+        errors.raise("range", ("Intel HEX: line %d lies below the base"):format(line))
+      end
       total = total + #data
       if total > MAX_BYTES then errors.raise("toobig", "Intel HEX: more than 16 MB of data") end
       add(pieces, addr, data)

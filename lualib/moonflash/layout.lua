@@ -32,14 +32,16 @@ local generations = {
     { name = "system-param", from_end = 0x3000, size = 0x3000 },
   },
   ["3.0-2019"] = {
-    first_image = 0xB000, irom_max = 0xE0000, fs_end = 0, fs = "3.x", min_flash = 0x100000, table = true,
+    first_image = 0xB000, irom_max = 0xE0000, fs_end = 0, fs = "3.x",
+    min_flash = 0x100000, table = true,
     { name = "rf-cal", at = 0xB000, size = 0x1000 },
     { name = "init-data", at = 0xC000, size = 0x1000 },
     { name = "system-param", at = 0xD000, size = 0x3000 },
     { name = "partition", at = 0x10000, size = 0x1000 },
   },
   ["3.x"] = {
-    first_image = 0xB000, irom_max = 0xE0000, fs_end = 0x3000, fs = "3.x", min_flash = 0x100000, table = true,
+    first_image = 0xB000, irom_max = 0xE0000, fs_end = 0x3000, fs = "3.x",
+    min_flash = 0x100000, table = true,
     { name = "rf-cal", at = 0xD000, size = 0x1000 },
     { name = "init-data", at = 0xF000, size = 0x1000 },
     { name = "partition", at = 0x10000, size = 0x1000 },

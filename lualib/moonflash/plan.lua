@@ -193,7 +193,8 @@ end
 
 local function check_old(bytes, addr)
   if bytes and #bytes ~= SECTOR then
-    errors.raise("plan", ("plan: %d old bytes given for the sector at %s"):format(#bytes, hex(addr)))
+    errors.raise("plan", ("plan: %d old bytes given for the sector at %s")
+      :format(#bytes, hex(addr)))
   end
   return bytes
 end
@@ -267,7 +268,8 @@ local function add_programs(steps, sectors, unit, first, last)
     for offset = first or 0, last or SECTOR - 1, PAGE do
       local page = sector.data:sub(offset + 1, offset + PAGE)
       local addr = sector.addr + offset
-      if run and (run.addr + #run.pages * PAGE ~= addr or #run.pages * PAGE >= unit) then finish() end
+      local size = run and #run.pages * PAGE
+      if run and (run.addr + size ~= addr or size >= unit) then finish() end
       if page == BLANK_PAGE then
         finish()
       else
@@ -348,8 +350,9 @@ end
 -- @tparam table request
 --
 -- * `parts`: { { addr, data, name }, ... } in any order; `size` instead of `data`
---   asks for a blank region, which gives way to data; `boot` = false marks data that firmware does not
---   boot from (a file system), so changing it alone leaves sector 0 alone
+--   asks for a blank region, which gives way to data; `boot` = false marks data
+--   that firmware does not boot from (a file system), so changing it alone leaves
+--   sector 0 alone
 -- * `flash_bytes`: size of the chip's flash
 -- * `keep`: { { addr, size, name }, ... } regions not to be touched
 -- * `hashes`: CRC-32 of what is in flash, per 4 KiB sector: an array (first entry

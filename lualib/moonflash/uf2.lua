@@ -79,7 +79,9 @@ function uf2.parse(bytes)
     local block = decode_block(bytes, index)
     if block.family == uf2.FAMILY and block.flags & NOT_MAIN == 0 then
       if seen[block.number] then bad(index, "comes twice") end
-      if block.count > #bytes // BLOCK then bad(index, "belongs to a longer file: this one is cut off") end
+      if block.count > #bytes // BLOCK then
+        bad(index, "belongs to a longer file: this one is cut off")
+      end
       seen[block.number], count, found = true, block.count, found + 1
       if #block.data > 0 then add(segments, block) end
     end
