@@ -134,6 +134,8 @@ static void the_uart_registers_are_those_seen_after_start(void **state)
 	assert_int_equal(chip_peek(r.chip, 0x60000020), 0x0C);	/* CONF0 */
 	assert_int_equal(chip_peek(r.chip, 0x60000024), 0x01);	/* CONF1 */
 	assert_int_equal(chip_peek(r.chip, 0x6000000C), 0x01);	/* INT_ENA */
+	assert_int_equal(chip_peek(r.chip, 0x60000818) & 0x130, 0);	/* U0TXD, U0RXD: UART */
+	assert_int_equal(chip_peek(r.chip, 0x60000814) & 0x130, 0);
 	assert_int_equal(chip_peek(r.chip, 0x60000838), 0x100);	/* GPIO2 repeats TXD */
 	rig_close(&r);
 }

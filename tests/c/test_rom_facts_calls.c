@@ -101,6 +101,8 @@ static void division_is_right(void **state)
 	assert_int_equal(call4(0x4000E268, 0xFFFFFFFF, 10, 0, 0), 0xFFFFFFFFu % 10);
 	assert_int_equal(call4(0x4000DC88, (uint32_t)-100, 7, 0, 0), (uint32_t)-14);
 	assert_int_equal(call4(0x4000DC88, 100, (uint32_t)-7, 0, 0), (uint32_t)-14);
+	assert_int_equal(call4(0x4000DC88, (uint32_t)-100, (uint32_t)-7, 0, 0), 14);
+	assert_int_equal(call4(0x4000DC88, 0, 7, 0, 0), 0);
 }
 
 static void call_64(uint32_t fn, uint64_t a, uint64_t b, uint64_t want)
@@ -120,7 +122,32 @@ static void arithmetic_of_64_bits_is_right(void **state)
 	call_64(0x40000650, 0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFE00000001);
 	call_64(0x4000D310, a, b, a / b);
 	call_64(0x4000D310, b, a, 0);
+	call_64(0x4000D310, a, 10, a / 10);
 	call_64(0x4000D770, a, b, a % b);
+	call_64(0x4000D770, a, 10, a % 10);
+}
+
+static void division_by_zero_is_an_illegal_instruction(void **state)
+{
+	static const uint32_t divisions[] = { 0x4000E21C, 0x4000E268, 0x4000DC88 };
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		uint8_t code[12] = {
+			0, 0, 0, 0,		/* .word the division */
+			0x0c, 0x03,		/* movi.n a3, 0 */
+			0x41, 0xfe, 0xff,	/* l32r a4, the division */
+			0xa0, 0x04, 0x00,	/* jx a4 */
+		};
+		struct rig r;
+
+		put(code, divisions[i]);
+		rig_download(&r);
+		rig_load(&r, CODE, code, sizeof code);
+		rig_enter(&r, CODE + 4);
+		rig_expect_text(&r, "Fatal exception (0): \r\n", RIG_S);
+		rig_close(&r);
+	}
 }
 
 static void the_protocols_checksum_can_be_called(void **state)
@@ -322,10 +349,14 @@ static void flash_functions_check_the_tables_size(void **state)
 	assert_int_equal(call4(0x40004B1C, 0x3FFFFC, DATA, 4, 0), 0);	/* SPIRead */
 	assert_int_equal(call4(0x40004B1C, 0x3FFFFC, DATA, 5, 0), 1);
 	assert_int_equal(call4(0x40004A4C, 0x3FFFFC, DATA, 8, 0), 1);	/* SPIWrite */
+	assert_int_equal(call4(0x40004A4C, 0x3FFFFC, DATA, 4, 0), 0);
 	assert_int_equal(call4(0x40004A4C, 0, DATA, 3, 0), 1);
 	assert_int_equal(call4(0x40004A00, 0x3FF, 0, 0, 0), 0);		/* SPIEraseSector */
 	assert_int_equal(call4(0x40004A00, 0x400, 0, 0, 0), 1);
 	assert_int_equal(call4(0x400049B4, 0x40, 0, 0, 0), 1);		/* SPIEraseBlock */
+	assert_int_equal(call4(0x400049B4, 0x3F, 0, 0, 0), 0);
+	assert_int_equal(call4(0x40004B44, 0x800, 0x1000, 0, 0), 1);	/* SPIEraseArea */
+	assert_int_equal(call4(0x40004B44, 0x1000, 0x1000, 0, 0), 0);
 }
 
 static void a_program_can_erase_write_and_read(void **state)
@@ -362,6 +393,42 @@ static void a_program_can_erase_write_and_read(void **state)
 	assert_int_equal(mem[0xFFFF] | mem[0x20000], 0);
 	assert_int_equal(mem[0x10000] & mem[0x1FFFF], 0xFF);
 	rig_close(&r);
+}
+
+static void only_255_full_pages_are_written_in_one_call(void **state)
+{
+	struct rig r;
+	uint32_t bytes;
+	const uint8_t *mem;
+
+	(void)state;
+	rig_download(&r);
+	rig_flash_begin(&r, 0, 0, 0x400, 0);
+	rig_expect_ok(&r, OP_FLASH_BEGIN, RIG_S);
+	/* One page before the count starts, 256 that are counted as 0: source is the ROM. */
+	assert_int_equal(call(&r, &(struct call){ 0x40004A4C, { 0, 0x40000000, 257 * 256, 0 }, 0, 0 }).low, 0);
+	mem = chip_flash(r.chip, &bytes);
+	assert_int_not_equal(mem[0x50], 0xFF);
+	for (uint32_t i = 0x100; i < 257 * 256; i++)
+		assert_int_equal(mem[i], 0xFF);
+	rig_close(&r);
+}
+
+static void an_unknown_read_mode_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(call4(0x400048EC, 6, 0, 0, 0), 1);
+}
+
+static void the_flash_pads_are_given_to_the_controller(void **state)
+{
+	(void)state;
+	for (uint32_t pad = 0x6000081C; pad <= 0x60000830; pad += 8) {
+		struct result res = call_once((struct call){ 0x40003F58, { 0 }, pad, pad + 4 });
+
+		assert_int_equal(res.peek1, 0x10);
+		assert_int_equal(res.peek2, 0x10);
+	}
 }
 
 static void lock_and_unlock_write_the_status(void **state)
@@ -434,8 +501,16 @@ static void the_uart_device_record_is_where_firmware_looks(void **state)
 
 static void the_reset_reason_is_that_of_the_banner(void **state)
 {
+	struct rig r;
+	struct result res;
+
 	(void)state;
-	assert_int_equal(call4(0x400025E0, 0, 0, 0, 0), 1);
+	rig_download(&r);
+	rig_write_reg(&r, 0x60000708, 0x00700000);
+	res = call(&r, &(struct call){ 0x400025E0, { 0 }, 0x60000708, 0 });
+	assert_int_equal(res.low, 1);
+	assert_int_equal(res.peek1, 0x00500000);	/* bit 21 is cleared */
+	rig_close(&r);
 }
 
 static void the_pll_registers_can_be_written_and_read(void **state)
@@ -530,6 +605,31 @@ static void a_program_can_start_the_loader_again_at_another_rate(void **state)
 	rig_close(&r);
 }
 
+static void the_loader_can_be_called_and_returns_when_told_to_run(void **state)
+{
+	const uint32_t word[9] = { 0x40003368, 0x3FFFA000, 0x2000, 0x3FFFDCD0, 0, 0x3FFFDCD0,
+		0x3FFFDCD0, TEXT, 0x400024CC };
+	static const uint8_t format[24] = "<%08x %08x %08x %08x>\n";
+	uint8_t code[36 + sizeof caller];
+	struct rig r;
+
+	(void)state;
+	for (int i = 0; i < 9; i++)
+		put(code + 4 * i, word[i]);
+	memcpy(code + 36, caller, sizeof caller);
+	rig_download(&r);
+	rig_load(&r, TEXT, format, sizeof format);
+	rig_load(&r, CODE, code, sizeof code);
+	rig_enter(&r, CODE + 36);
+	rig_run(&r, 5 * RIG_MS);
+	assert_int_equal(rig_read_reg(&r, 0x40001000), 0xFFF0C101);
+	rig_enter(&r, 0x12345678);
+	rig_expect_text(&r, "<00000000 ", RIG_S);
+	rig_take(&r, rig_wait(&r, 9, RIG_S) >= 9 ? 9 : 0);
+	rig_expect_text(&r, "12345678 12345678>\r\nuser code done\r\n", RIG_S);
+	rig_close(&r);
+}
+
 static void a_returning_stub_boots_flash_through_400010a8(void **state)
 {
 	/* l32r a0, boot; l32r a2, user start; movi.n a3, 0; s32i.n a3, a2, 0; ret.n */
@@ -551,6 +651,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(division_is_right),
+		cmocka_unit_test(division_by_zero_is_an_illegal_instruction),
 		cmocka_unit_test(arithmetic_of_64_bits_is_right),
 		cmocka_unit_test(the_protocols_checksum_can_be_called),
 		cmocka_unit_test(strlen_and_memcmp_are_where_they_should_be),
@@ -565,6 +666,9 @@ int main(void)
 		cmocka_unit_test(cache_disable_clears_enable_but_not_the_banks),
 		cmocka_unit_test(flash_functions_check_the_tables_size),
 		cmocka_unit_test(a_program_can_erase_write_and_read),
+		cmocka_unit_test(only_255_full_pages_are_written_in_one_call),
+		cmocka_unit_test(an_unknown_read_mode_is_refused),
+		cmocka_unit_test(the_flash_pads_are_given_to_the_controller),
 		cmocka_unit_test(lock_and_unlock_write_the_status),
 		cmocka_unit_test(delay_believes_in_80_mhz),
 		cmocka_unit_test(interrupt_handlers_are_recorded_where_firmware_looks),
@@ -574,6 +678,7 @@ int main(void)
 		cmocka_unit_test(the_pll_registers_can_be_written_and_read),
 		cmocka_unit_test(an_exception_handler_can_repair_what_it_finds_in_its_frame),
 		cmocka_unit_test(a_program_can_start_the_loader_again_at_another_rate),
+		cmocka_unit_test(the_loader_can_be_called_and_returns_when_told_to_run),
 		cmocka_unit_test(a_returning_stub_boots_flash_through_400010a8),
 	};
 

@@ -584,6 +584,23 @@ static void flash_end_boots_what_is_in_flash_without_reset_or_banner(void **stat
 			   "csum 0x12\r\nuser code done\r\n", RIG_S);
 }
 
+static void an_image_that_runs_past_the_tables_size_is_a_read_error(void **state)
+{
+	static const uint32_t params[6] = { 0, 32, 0x10000, 0x1000, 0x100, 0xFFFF };
+	struct rig *r = *state;
+
+	memcpy(flash(r), image, sizeof image);
+	begin_ok(r, 0, 0);
+	rig_request(r, OP_SPI_SET_PARAMS, params, 6);
+	rig_expect_ok(r, OP_SPI_SET_PARAMS, RIG_S);
+	flash_end(r, 1);
+	rig_expect_ok(r, OP_FLASH_END, RIG_S);
+	rig_expect_text(r, "load 0x40100000, len 20, room 16 \r\nflash read err, ", RIG_S);
+	rig_run(r, RIG_S);
+	r->rx[r->n] = 0;
+	assert_non_null(strstr((char *)r->rx, "\r\nets_main.c "));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -621,6 +638,7 @@ int main(void)
 		T(flash_end_that_fails_does_not_lock_the_chip),
 		T(the_next_flash_begin_unlocks_the_chip),
 		T(flash_end_boots_what_is_in_flash_without_reset_or_banner),
+		T(an_image_that_runs_past_the_tables_size_is_a_read_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
