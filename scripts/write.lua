@@ -44,7 +44,7 @@ end
 local started = esp.clock()
 local s = steps.summary
 dev:run(steps, function(total) return report.progress("writing", total, dev:clock()) end)
-dev:prove(steps, report.progress("verifying", s.bytes, dev:clock()))
+dev:prove(steps, function(total) return report.progress("verifying", total, dev:clock()) end)
 dev:leave(listen)
 report.result { bytes = s.bytes, sectors_written = s.written, sectors_skipped = s.skipped,
   sectors_erased = s.erased, seconds = esp.clock() - started, verified = true }

@@ -13,6 +13,7 @@ local numbers <const> = require "moonflash.numbers"
 local plan <const> = require "moonflash.plan"
 local report <const> = require "moonflash.report"
 local rom_loader <const> = require "moonflash.rom_loader"
+local stub_loader <const> = require "moonflash.stub_loader"
 
 local device = {}
 device.__index = device
@@ -144,6 +145,21 @@ local function identify(rom, port)
   return chip
 end
 
+-- The stub, unless it is not wanted or does not start.
+local function start_loader(dev)
+  if dev.opt.no_stub then return rom_loader.new(dev.rom) end
+  local ok, result = pcall(stub_loader.start, dev.rom, dev.port, dev.opt.baud)
+  if ok then
+    report.detail("stub running, %d baud", dev.port:baud())
+    return result
+  end
+  if errors.is(result, "gone") or errors.is(result, "interrupted") then error(result, 0) end
+  report.warn("the stub did not start (%s); using the chip's own loader: slower, without"
+    .. " hashes", tostring(result))
+  dev.rom = connect(dev.port, dev.opt)
+  return rom_loader.new(dev.rom)
+end
+
 --- Connects to the chip on a port.
 -- @tparam table opt the global options: `port`, `baud`, `before`, `after`,
 --   `no_stub`, `trace`
@@ -156,7 +172,7 @@ function device.open(opt)
     dev.rom = connect(port, opt)
     check_chip(dev.rom)
     dev.chip = identify(dev.rom, port)
-    dev.loader = rom_loader.new(dev.rom)
+    dev.loader = start_loader(dev)
   end)
   if not ok then
     port:close()
@@ -276,39 +292,11 @@ function device:plan(request)
   return plan.fill(steps, old)
 end
 
--- The steps of a plan for a loader that programs whole sectors only: the first
--- page programmed of a sector brings the whole sector.
-local function by_sectors(steps)
-  local data_of, done, out = {}, {}, {}
-  for _, s in ipairs(steps.sectors) do data_of[s.addr] = s.data end
-  for _, step in ipairs(steps.steps) do
-    if step.op == "erase" then
-      out[#out + 1] = step
-    else
-      for addr = step.addr // SECTOR * SECTOR, step.addr + step.size - 1, SECTOR do
-        local last = out[#out]
-        if not done[addr] then
-          if last and last.op == "program" and last.addr + last.size == addr then
-            last.pieces[#last.pieces + 1] = data_of[addr]
-            last.size = last.size + SECTOR
-          else
-            out[#out + 1] = { op = "program", addr = addr, size = SECTOR,
-              pieces = { data_of[addr] } }
-          end
-        end
-        done[addr] = true
-      end
-    end
-  end
-  for _, step in ipairs(out) do
-    if step.pieces then step.data = table.concat(step.pieces) end
-  end
-  return out
-end
-
-local function program_bytes(list)
+local function program_bytes(steps)
   local n = 0
-  for _, step in ipairs(list) do n = n + (step.op == "program" and step.size or 0) end
+  for _, sector in ipairs(steps.sectors) do
+    if sector.action == "write" then n = n + SECTOR end
+  end
   return n
 end
 
@@ -317,27 +305,15 @@ end
 -- @tparam[opt] function show makes a progress function of a total, in bytes
 -- @raise with exit 8 (or 130) once the first sector was erased
 function device:run(steps, show)
-  local list = self.loader.whole_sectors and by_sectors(steps) or steps.steps
-  local progress = show and show(program_bytes(list))
-  local addr, done = 0, 0
-  local ok, e = pcall(function()
-    for _, step in ipairs(list) do
-      addr = step.addr
-      self.changed = true
-      if addr == 0 then self.boot_sector_touched = true end
-      if step.op == "erase" then
-        self.loader:erase(step.addr, step.size)
-      else
-        self.loader:program(step.addr, step.data, function(n)
-          addr = step.addr + n
-          if progress then progress(done + n) end
-        end)
-        done = done + #step.data
-      end
-    end
+  if steps:is_empty() then return end
+  local at = 0
+  self.changed, self.boot_sector_touched = true, steps:touches_boot()
+  local progress = show and show(program_bytes(steps))
+  local ok, e = pcall(self.loader.run, self.loader, steps, function(done, addr)
+    at = addr or at
+    if progress then progress(done) end
   end)
-  if ok then return end
-  error(self.changed and after_change(self, e, addr) or e, 0)
+  if not ok then error(after_change(self, e, at), 0) end
 end
 
 --- How long erasing takes, from the typical times of this maker's chips.
@@ -363,23 +339,53 @@ function device:erase(addr, size, progress)
   if not ok then error(after_change(self, e, addr + at), 0) end
 end
 
---- Proves that flash holds what the plan wanted.
--- @tparam plan steps
--- @tparam[opt] function progress bytes compared so far
--- @raise `changed` (exit 8) with the first unproven address
-function device:prove(steps, progress)
+-- Compares by the loader's hashes what the plan wanted in the sectors it changed.
+-- The others were compared before, by the same hashes.
+local function prove_by_hashes(self, steps)
+  local changed = {}
+  for _, sector in ipairs(steps.sectors) do
+    local last = changed[#changed]
+    if sector.action ~= "skip" then
+      if last and last.addr + last.size == sector.addr then
+        last.size = last.size + SECTOR
+      else
+        changed[#changed + 1] = { addr = sector.addr, size = SECTOR }
+      end
+    end
+  end
+  local hash = self.loader:hashes(changed)
+  for _, sector in ipairs(steps.sectors) do
+    if sector.action ~= "skip" and hash(sector.addr) ~= esp.crc32(sector.data) then
+      return sector.addr, sector.parts[1]
+    end
+  end
+end
+
+local function prove_by_reading(self, steps, progress)
   local done = 0
   for _, part in ipairs(steps.parts) do
-    local ok, at = pcall(self.compare, self, part.addr, part.data, function(n)
+    local at = self:compare(part.addr, part.data, function(n)
       if progress then progress(done + n) end
     end)
-    if not ok then error(after_change(self, at, part.addr), 0) end
-    if at then
-      errors.raise("chip_changed", ("flash differs from %s at 0x%06x after writing"):format(
-        part.name, at), { addr = at, exit = 8,
-        hint = "run the same command again; if it stays, check the supply and the flash" })
-    end
+    if at then return at, part.name end
     done = done + #part.data
+  end
+end
+
+--- Proves that flash holds what the plan wanted: by hashes that the stub computes
+-- of flash, or by reading everything back.
+-- @tparam plan steps
+-- @tparam[opt] function show makes a progress function of a total, in bytes
+-- @raise `chip_changed` (exit 8) with the first unproven address
+function device:prove(steps, show)
+  local by_hashes = self.loader.has_hashes
+  local ok, at, name = pcall(by_hashes and prove_by_hashes or prove_by_reading, self, steps,
+    not by_hashes and show and show(steps.summary.bytes) or nil)
+  if not ok then error(after_change(self, at, 0), 0) end
+  if at then
+    errors.raise("chip_changed", ("flash differs from %s at 0x%06x after writing"):format(name,
+      at), { addr = at, hint = "run the same command again; if it stays, check the supply and"
+      .. " the flash" })
   end
   self.boot_sector_touched = nil
 end

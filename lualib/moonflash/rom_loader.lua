@@ -12,13 +12,14 @@ rom_loader.__index = rom_loader
 -- 1 KiB blocks: the largest size that the ROM programs while the next one may
 -- already be on its way at 115200 (reference: ROM, pipelining).
 local BLOCK <const> = 0x400
+local SECTOR <const> = 0x1000
 local READ <const> = 0x400
 
 --- Wraps a connected `esp.rom`.
 -- @param rom from esp.rom(port):connect()
 -- @treturn table the loader
 function rom_loader.new(rom)
-  return setmetatable({ rom = rom, name = "ROM", whole_sectors = true }, rom_loader)
+  return setmetatable({ rom = rom, name = "ROM" }, rom_loader)
 end
 
 --- Attaches the flash and reads what identifies it.
@@ -80,6 +81,54 @@ function rom_loader:program(addr, data, progress)
     block = block .. ("\xff"):rep(-#block % 4)
     errors.check(self.rom:flash_write_block(block))
     if progress then progress(math.min(at + BLOCK - 1, #data)) end
+  end
+end
+
+-- The steps of a plan with whole sectors to program, because the ROM starts at
+-- sectors only: the first page of a sector brings all of it.
+local function by_sectors(steps)
+  local data_of, done, out = {}, {}, {}
+  for _, s in ipairs(steps.sectors) do data_of[s.addr] = s.data end
+  for _, step in ipairs(steps.steps) do
+    if step.op == "erase" then
+      out[#out + 1] = step
+    else
+      for addr = step.addr // SECTOR * SECTOR, step.addr + step.size - 1, SECTOR do
+        local last = out[#out]
+        if not done[addr] then
+          if last and last.op == "program" and last.addr + last.size == addr then
+            last.pieces[#last.pieces + 1] = data_of[addr]
+            last.size = last.size + SECTOR
+          else
+            out[#out + 1] = { op = "program", addr = addr, size = SECTOR,
+              pieces = { data_of[addr] } }
+          end
+        end
+        done[addr] = true
+      end
+    end
+  end
+  for _, step in ipairs(out) do
+    if step.pieces then step.data = table.concat(step.pieces) end
+  end
+  return out
+end
+
+--- Carries out a plan.
+-- @tparam plan plan
+-- @tparam[opt] function progress bytes programmed so far, and the address
+function rom_loader:run(plan, progress)
+  local done = 0
+  for _, step in ipairs(by_sectors(plan)) do
+    if progress then progress(done, step.addr) end
+    if step.op == "erase" then
+      self:erase(step.addr, step.size)
+    else
+      self:program(step.addr, step.data, function(n)
+        if progress then progress(done + n, step.addr + n) end
+      end)
+      done = done + #step.data
+    end
   end
 end
 

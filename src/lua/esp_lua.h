@@ -15,6 +15,7 @@
 
 #define ESP_PORT_TYPE "esp.port"
 #define ESP_ROM_TYPE "esp.rom"
+#define ESP_STUB_TYPE "esp.stub"
 
 /* require "esp" */
 int luaopen_esp(lua_State *L);
@@ -34,6 +35,7 @@ uint32_t esp_check_u32(lua_State *L, int i);
 /* Each file adds its functions to the module table on the top of the stack. */
 void esp_open_port(lua_State *L);
 void esp_open_rom(lua_State *L);
+void esp_open_stub(lua_State *L);
 void esp_open_bytes(lua_State *L);
 void esp_open_system(lua_State *L);
 

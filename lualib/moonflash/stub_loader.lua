@@ -1,0 +1,186 @@
+--- Flash work through our stub in the chip's RAM: fast, hashed, repeatable.
+--
+-- Offers what every loader offers (@{moonflash.rom_loader} is the other one).
+-- @module moonflash.stub_loader
+local errors <const> = require "moonflash.errors"
+local esp <const> = require "esp"
+
+local stub_loader = {}
+stub_loader.__index = stub_loader
+
+local SECTOR <const> = 0x1000
+local READ_PIECE <const> = 0x40000
+
+-- Rates to try, fastest first; the first that carries the test pattern stays.
+local LADDER <const> = { 2000000, 1500000, 921600, 460800, 230400 }
+
+-- The chip's loader takes the stub's upload at this rate without loss; more than
+-- that its receive interrupt does not keep up with (reference: ROM, auto-baud).
+local UPLOAD_BAUD <const> = 921600
+
+-- Alternating bits, long runs and the framing bytes: what a marginal line garbles.
+local PATTERN <const> = ("U\xaa\x00\xff\xc0\xdb\x0f\xf0"):rep(10)
+
+local function try_rate(self, baud)
+  if not self.stub:set_baud(baud, "pll") then return false end
+  for _ = 1, 3 do
+    if not self.stub:ping(PATTERN) then
+      self.stub:set_baud(self.start_baud, "as they are")
+      return false
+    end
+  end
+  return true
+end
+
+-- Goes to the rate asked for, or climbs to the fastest that carries the pattern.
+local function choose_rate(self, baud)
+  if baud ~= "auto" then
+    local rate = math.tointeger(tonumber(baud))
+    if rate ~= self.port:baud() then errors.check(self.stub:set_baud(rate, "pll")) end
+    return
+  end
+  for _, rate in ipairs(LADDER) do
+    if try_rate(self, rate) then return end
+  end
+end
+
+--- Loads the stub through the ROM and goes to the working rate.
+-- @param rom a connected `esp.rom`
+-- @param port its port
+-- @tparam string baud "auto" or a rate
+-- @treturn table the loader
+-- @raise what `esp.stub` says when it does not start
+function stub_loader.start(rom, port, baud)
+  local self = setmetatable({ rom = rom, port = port, name = "stub",
+    has_hashes = true }, stub_loader)
+  self.start_baud = port:baud()
+  local rate = math.tointeger(tonumber(baud)) or UPLOAD_BAUD
+  if rate > self.start_baud then rom:change_baud(math.min(rate, UPLOAD_BAUD)) end
+  self.start_baud = port:baud()
+  self.stub = errors.check(esp.stub(rom))
+  choose_rate(self, baud)
+  return self
+end
+
+--- Reads what identifies the flash chip.
+-- @treturn table `{ id, status, uid, sfdp }`
+function stub_loader:flash_facts()
+  local info = errors.check(self.stub:info())
+  if info.id == 0 or info.id == 0xffffff then
+    errors.check(self.stub:flash_reset())
+    info = errors.check(self.stub:info())
+  end
+  return info
+end
+
+--- The stub goes by absolute addresses and needs no size.
+function stub_loader:set_flash_size()
+end
+
+--- Hashes of the sectors that parts lie in.
+-- @tparam {part,...} list `{ addr, data or size }`
+-- @treturn function CRC-32 of the sector at an address, nil where not known
+function stub_loader:hashes(list)
+  local known = {}
+  for _, part in ipairs(list) do
+    local first = part.addr // SECTOR * SECTOR
+    local last = part.addr + (part.data and #part.data or part.size) - 1
+    local size = (last // SECTOR + 1) * SECTOR - first
+    for i, crc in ipairs(errors.check(self.stub:hashes(first, size))) do
+      known[first + (i - 1) * SECTOR] = crc
+    end
+  end
+  return function(addr) return known[addr] end
+end
+
+--- Reads flash.
+-- @tparam integer addr
+-- @tparam integer size
+-- @tparam function sink called with each piece, in order
+function stub_loader:read(addr, size, sink)
+  local at = 0
+  while at < size do
+    local n = math.min(READ_PIECE, size - at)
+    sink(errors.check(self.stub:read(addr + at, n)))
+    at = at + n
+  end
+end
+
+--- Erases whole sectors; what is blank already is not erased again.
+-- @tparam integer addr
+-- @tparam integer size
+-- @tparam[opt] function progress bytes erased so far
+function stub_loader:erase(addr, size, progress)
+  errors.check(self.stub:erase(addr, size, progress))
+end
+
+-- Runs of changed sectors, ascending, as { addr, size }; sector 0 stands alone
+-- because it comes first and last.
+local function ranges_of(plan)
+  local ranges = {}
+  for _, s in ipairs(plan.sectors) do
+    local last = ranges[#ranges]
+    if s.action ~= "skip" then
+      if last and last.addr > 0 and last.addr + last.size == s.addr then
+        last.size = last.size + SECTOR
+      else
+        ranges[#ranges + 1] = { addr = s.addr, size = SECTOR }
+      end
+    end
+  end
+  return ranges
+end
+
+local function write_units(self, plan, range, count)
+  for _, step in ipairs(plan.steps) do
+    if step.op == "program" and step.addr >= range.addr and step.addr < range.addr + range.size then
+      errors.check(self.stub:write_unit(step.addr, step.data))
+      count(step)
+    end
+  end
+end
+
+-- Writes the boot sector, after all else. A cut while its pages are programmed
+-- leaves an image whose checksum the chip's ROM refuses.
+local function write_boot(self, sector)
+  errors.check(self.stub:write_begin(0, SECTOR))
+  if sector.action == "write" then errors.check(self.stub:write_unit(0, sector.data)) end
+end
+
+local function finish(self)
+  local ok, message, code, addr = self.stub:write_end()
+  if not ok then errors.raise(code, message, { addr = addr }) end
+end
+
+--- Carries out a plan.
+-- @tparam plan plan
+-- @tparam[opt] function progress bytes programmed so far, and the address
+-- @raise `flash` with `addr` where flash does not take what it should
+function stub_loader:run(plan, progress)
+  local done = 0
+  local function count(step)
+    done = done + step.size
+    if progress then progress(done, step.addr) end
+  end
+  local ranges = ranges_of(plan)
+  local boot = ranges[1] and ranges[1].addr == 0
+  if boot then errors.check(self.stub:write_begin(0, SECTOR)) end
+  for _, range in ipairs(ranges) do
+    if range.addr > 0 then
+      errors.check(self.stub:write_begin(range.addr, range.size))
+      write_units(self, plan, range, count)
+    end
+  end
+  finish(self)
+  if not boot then return end
+  write_boot(self, plan.sectors[1])
+  finish(self)
+  count { addr = 0, size = SECTOR }
+end
+
+--- Leaves the stub for the flashed firmware without a reset.
+function stub_loader:boot()
+  errors.check(self.stub:run("flash"))
+end
+
+return stub_loader
