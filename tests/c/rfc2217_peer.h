@@ -28,7 +28,7 @@ enum peer_mood {
 	PEER_OTHER_RATE,	/* sets 9600 whatever it is asked */
 	PEER_CLOSES,		/* hangs up at the first data byte */
 	PEER_CLOSES_AT_ONCE,
-	PEER_DEAF,		/* reads nothing after the negotiation */
+	PEER_DEAF,		/* reads nothing once 921600 baud are set */
 	PEER_MAD,		/* greets with endless and broken options */
 	PEER_FLOOD,		/* sends data without end */
 	PEER_CHATTY,		/* its board talks before the negotiation is over */
@@ -43,7 +43,6 @@ struct peer_notes {
 	volatile int controls;
 	volatile uint8_t control[64];	/* SET_CONTROL values 4 and up, in order */
 	volatile uint32_t at_ms[64];
-	volatile int deaf;
 };
 
 struct peer {
@@ -117,7 +116,7 @@ static inline void peer_option(struct peer_state *s)
 		if (s->mood == PEER_OTHER_RATE)
 			v = low_rate;
 		peer_answer(s, SET_BAUD, v, 4);
-		if (s->mood == PEER_DEAF && s->n->deaf)
+		if (s->mood == PEER_DEAF && s->n->baud == 921600)
 			for (;;)
 				pause();
 		return;

@@ -66,7 +66,6 @@ static void a_peer_that_does_not_read_is_a_timeout(void **state)
 	uint64_t start;
 
 	assert_int_equal(connect_to(f, PEER_DEAF, ""), 0);
-	f->peer.notes->deaf = 1;
 	assert_int_equal(port_set_baud(&f->port, 921600), 0);
 	start = ms_now();
 	assert_int_equal(port_write(&f->port, big, sizeof big, 400), ESP_E_TIMEOUT);
