@@ -32,6 +32,7 @@ int luaopen_esp(lua_State *L)
 	esp_open_port(L);
 	esp_open_rom(L);
 	esp_open_stub(L);
+	esp_open_sim(L);
 	esp_open_bytes(L);
 	esp_open_system(L);
 	lua_pushstring(L, MOONFLASH_VERSION);

@@ -16,6 +16,8 @@
 #define ESP_PORT_TYPE "esp.port"
 #define ESP_ROM_TYPE "esp.rom"
 #define ESP_STUB_TYPE "esp.stub"
+#define ESP_SIM_TYPE "esp.sim"
+#define ESP_SERVERS_TYPE "esp.servers"
 
 /* require "esp" */
 int luaopen_esp(lua_State *L);
@@ -36,6 +38,7 @@ uint32_t esp_check_u32(lua_State *L, int i);
 void esp_open_port(lua_State *L);
 void esp_open_rom(lua_State *L);
 void esp_open_stub(lua_State *L);
+void esp_open_sim(lua_State *L);
 void esp_open_bytes(lua_State *L);
 void esp_open_system(lua_State *L);
 
