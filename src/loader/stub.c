@@ -67,6 +67,7 @@ static int open_session(struct stub *s)
 	if (!s->deflate)
 		return esp_fail(&s->err, ESP_E_NOMEM, "out of memory for the compressor");
 	s->piece = s->hello.data_max;
+	s->chunk_log2 = STUB_CHUNK_LOG2_MAX;
 	rc = stub_reset(s);
 	memset(&s->counters, 0, sizeof s->counters);
 	return rc;

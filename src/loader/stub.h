@@ -81,12 +81,13 @@ struct stub {
 	uint32_t proven;		/* what was sent before it has arrived or is lost */
 	uint32_t asked_order;		/* of the STATUS query with tag `asked` */
 	uint16_t asked;
-	uint64_t wire_us;		/* when the last byte will have left */
+	uint64_t wire_us, data_us;	/* when the last byte, and of a frame, will have left */
 	uint64_t quiet_us, moved_us;	/* ask when silent until; last progress */
 	uint32_t patience_ms;
 	uint32_t piece;			/* payload of the frames to come */
 	uint32_t recent_sent, recent_lost;
 	void *deflate;			/* libdeflate's compressor */
+	uint8_t chunk_log2;		/* of reads: smaller on a noisy line */
 	uint8_t body[4 + WIRE_UNIT_MAX];
 	uint8_t have[STUB_CHUNKS_MAX / 8];
 };

@@ -15,7 +15,10 @@ struct stub_frame {
 	size_t bytes;
 };
 
-enum { STUB_SILENCE_MS = 3000 };	/* a chip that says nothing for so long is lost */
+enum {
+	STUB_SILENCE_MS = 3000,	/* a chip that says nothing for so long is lost */
+	STUB_CHUNK_LOG2_MAX = 12, STUB_CHUNK_LOG2_MIN = 8,
+};
 
 /* stub_frame.c */
 

@@ -7,9 +7,9 @@
 #include <string.h>
 
 enum {
-	READ_ASK_MAX = 0x100000,	/* one query; blank flash goes quickly */
+	READ_ASK_MAX = 0x20000,		/* one query; so often the line is judged */
 	READ_CHUNK = 256,		/* what READ is kept account by */
-	CHUNK_LOG2_MAX = 12, CHUNK_LOG2_MIN = 8,
+	QUERIES = 4,			/* as many as the stub keeps */
 	BETWEEN_FRAMES_MS = 400,	/* the chip reads 128 KiB meanwhile */
 	ROUNDS_EMPTY_MAX = 10,
 };
@@ -52,10 +52,11 @@ static int stream_note(struct stub *s, struct stream *st, uint32_t addr, uint32_
 	return 0;
 }
 
-/* Asks for the first run of missing chunks. */
-static void stream_gap(const struct stub *s, struct stream *st)
+/* The first run of missing chunks from chunk `i` on goes into the query. Returns
+ * the chunk behind it, or 0 when nothing is missing there. */
+static uint32_t stream_gap(const struct stub *s, struct stream *st, uint32_t i)
 {
-	uint32_t i = 0, n = 0, off;
+	uint32_t n = 0, off;
 
 	while (i < st->chunks && is_here(s, i))
 		i++;
@@ -64,6 +65,32 @@ static void stream_gap(const struct stub *s, struct stream *st)
 	off = i * st->chunk;
 	st->query.addr = st->addr + off;
 	st->query.len = n * st->chunk < st->len - off ? n * st->chunk : st->len - off;
+	return n ? i + n : 0;
+}
+
+/* Asks for the first few gaps. Returns the number of queries; *tag is the first
+ * one's. */
+static int stream_ask(struct stub *s, struct stream *st, uint16_t *tag)
+{
+	uint32_t next = 0;
+	int n, rc;
+
+	/* What writing learned about the line holds for reading. */
+	while (s->chunk_log2 > STUB_CHUNK_LOG2_MIN && s->piece < s->hello.data_max &&
+	       1u << s->chunk_log2 > 2 * s->piece)
+		s->chunk_log2--;
+	if (st->query.op == WIRE_READ)
+		st->query.flags = s->chunk_log2;
+	*tag = (uint16_t)(s->tag + 1);
+	for (n = 0; n < QUERIES; n++) {
+		next = stream_gap(s, st, next);
+		if (!next)
+			break;
+		rc = stub_query_send(s, &st->query, -1);
+		if (rc < 0)
+			return rc;
+	}
+	return n;
 }
 
 static int stream_frame(struct stub *s, struct stream *st, const struct stub_frame *f)
@@ -79,24 +106,26 @@ static int stream_frame(struct stub *s, struct stream *st, const struct stub_fra
 	return stub_step(s, st->progress, left < st->len ? st->len - left : 0, st->len);
 }
 
-/* One query: takes what comes, until the end mark or until nothing comes. */
+/* Asks and takes what comes, until the last end mark or until nothing comes. */
 static int stream_round(struct stub *s, struct stream *st)
 {
 	uint32_t wait_ms = BETWEEN_FRAMES_MS + stub_wire_ms(s, 2 * STUB_FRAME_MAX);
 	uint64_t useful_us = port_now_us(s->port), bad = s->counters.bad;
-	int tag = stub_query_send(s, &st->query, -1), rc = tag;
+	uint16_t tag, which;
+	int n = stream_ask(s, st, &tag), rc = n;
 	struct stub_frame f;
 
-	st->good = st->bad = 0;
+	st->good = 0;
 	while (rc >= 0 && port_now_us(s->port) - useful_us < STUB_SILENCE_MS * 1000ull) {
 		rc = stub_frame_receive(s, &f, wait_ms);
 		if (rc <= 0)
 			break;
-		if (f.op != (st->query.op | WIRE_REPLY) || f.seq != (uint16_t)tag)
+		which = (uint16_t)(f.seq - tag);
+		if (f.op != (st->query.op | WIRE_REPLY) || which >= n)
 			continue;
 		useful_us = port_now_us(s->port);
 		rc = stream_frame(s, st, &f);
-		if (f.flags & WIRE_STREAM_LAST)
+		if ((f.flags & WIRE_STREAM_LAST) && which == n - 1)
 			break;
 	}
 	st->bad = (uint32_t)(s->counters.bad - bad);
@@ -104,28 +133,27 @@ static int stream_round(struct stub *s, struct stream *st)
 }
 
 /* A line that damages long frames gets shorter ones. */
-static void stream_adapt(struct stream *st)
+static void adapt(struct stub *s, const struct stream *st)
 {
 	if (st->query.op != WIRE_READ)
 		return;
-	if (st->bad * 4 > st->good && st->query.flags > CHUNK_LOG2_MIN)
-		st->query.flags--;
-	else if (st->bad == 0 && st->query.flags < CHUNK_LOG2_MAX)
-		st->query.flags++;
+	if (st->bad * 4 > st->good && s->chunk_log2 > STUB_CHUNK_LOG2_MIN)
+		s->chunk_log2--;
+	else if (st->bad == 0 && st->good >= 16 && s->chunk_log2 < STUB_CHUNK_LOG2_MAX)
+		s->chunk_log2++;
 }
 
 static int stream_run(struct stub *s, struct stream *st)
 {
 	int empty = 0, rc;
 
-	for (stream_init(s, st); st->missing; stream_adapt(st)) {
+	for (stream_init(s, st); st->missing; adapt(s, st)) {
 		s->refusal = WIRE_OK;
-		stream_gap(s, st);
 		rc = stream_round(s, st);
 		if (rc < 0)
 			return rc;
 		if (s->refusal)
-			return stub_refused(s, s->refusal, st->query.addr);
+			return stub_refused(s, s->refusal, st->addr);
 		empty = st->good ? 0 : empty + 1;
 		if (empty == ROUNDS_EMPTY_MAX)
 			return esp_fail(&s->err, ESP_E_TIMEOUT, "%s: nothing comes from 0x%06x",
@@ -274,7 +302,7 @@ int stub_read(struct stub *s, uint32_t addr, void *buf, uint32_t len,
 	      const struct stub_progress *progress)
 {
 	struct stream st = { .addr = addr, .len = len, .chunk = READ_CHUNK, .to = buf,
-		.query = { .op = WIRE_READ, .flags = CHUNK_LOG2_MAX }, .take = take_chunk,
+		.query = { .op = WIRE_READ }, .take = take_chunk,
 		.progress = progress };
 	int rc = range_check(s, addr, len);
 

@@ -35,7 +35,7 @@ void stub_window_init(struct stub *s, uint16_t seq)
 	s->order = s->proven = s->asked_order = 0;
 	s->recent_sent = s->recent_lost = 0;
 	s->patience_ms = LATENCY_MS;
-	s->wire_us = s->quiet_us = s->moved_us = s->heard_us = port_now_us(s->port);
+	s->wire_us = s->data_us = s->quiet_us = s->moved_us = s->heard_us = port_now_us(s->port);
 }
 
 /* n more bytes are on their way: from when on is silence a question? */
@@ -75,6 +75,7 @@ static int transmit(struct stub *s, struct stub_slot *slot)
 	s->recent_sent++;
 	slot->order = ++s->order;
 	be_patient(s, (uint32_t)n);
+	s->data_us = s->wire_us;
 	judge_line(s);
 	return 0;
 }
@@ -194,13 +195,13 @@ static int ask_status(struct stub *s)
 
 static int check_alive(struct stub *s, uint64_t now)
 {
-	uint64_t heard = s->heard_us > s->wire_us ? s->heard_us : s->wire_us;
+	uint64_t heard = s->heard_us > s->data_us ? s->heard_us : s->data_us;
 
 	if (now > heard + STUB_SILENCE_MS * 1000ull)
 		return esp_fail(&s->err, ESP_E_TIMEOUT,
 				"%s: the chip is silent (working at 0x%06x)", s->port->name,
 				s->state.where);
-	if (now > s->moved_us + STALL_MS * 1000ull && now > s->wire_us)
+	if (now > s->moved_us + STALL_MS * 1000ull && now > s->data_us)
 		return esp_fail(&s->err, ESP_E_TIMEOUT,
 				"%s: too much noise, %llu of %llu frames were sent again",
 				s->port->name, (unsigned long long)s->counters.resent,

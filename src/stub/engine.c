@@ -42,7 +42,7 @@ void engine_reset(struct engine *e, uint16_t seq)
 	e->abort = false;
 }
 
-static void fail(struct engine *e, enum wire_status code, uint32_t addr, uint16_t seq)
+static void engine_fail(struct engine *e, enum wire_status code, uint32_t addr, uint16_t seq)
 {
 	if (e->error)
 		return;
@@ -74,7 +74,7 @@ static bool flash_enabled(struct engine *e, uint32_t addr)
 	hw_flash_enable();
 	if (hw_flash_status() & SR_ENABLED)
 		return true;
-	fail(e, WIRE_E_PROTECTED, addr, e->done);
+	engine_fail(e, WIRE_E_PROTECTED, addr, e->done);
 	return false;
 }
 
@@ -173,7 +173,7 @@ static void erase_step(struct engine *e)
 static void erase_finished(struct engine *e)
 {
 	if (e->erased_after > e->check && blank_until(e->check, WIRE_SECTOR) < WIRE_SECTOR) {
-		fail(e, WIRE_E_PROTECTED, e->check, e->done);
+		engine_fail(e, WIRE_E_PROTECTED, e->check, e->done);
 		return;
 	}
 	e->erased = e->where = e->erased_after;
@@ -199,7 +199,7 @@ static void unit_compare(struct engine *e, const struct engine_unit *u)
 		n = u->len - at < HW_READ_MAX ? u->len - at : HW_READ_MAX;
 		hw_flash_read(u->addr + at, words, n);
 		if (memcmp(words, u->data + at, n) != 0) {
-			fail(e, WIRE_E_VERIFY, u->addr + at, u->seq);
+			engine_fail(e, WIRE_E_VERIFY, u->addr + at, u->seq);
 			return;
 		}
 		if (at % 1024 == 0)
@@ -251,7 +251,7 @@ void engine_step(struct engine *e)
 	if (e->busy) {
 		if (hw_flash_status() & SR_BUSY) {
 			if (hw_ms() - e->busy_since > e->busy_limit)
-				fail(e, WIRE_E_TIMEOUT, e->busy_addr, e->done);
+				engine_fail(e, WIRE_E_TIMEOUT, e->busy_addr, e->done);
 			return;
 		}
 		e->busy = false;
@@ -347,7 +347,7 @@ static void unit_unpack(struct engine *e, struct link_slot *s, struct engine_uni
 	if (e->abort)
 		return;
 	if (n != (int32_t)f.len || !e->piece_last || ~crc_run(~0u, u->data, f.len) != crc) {
-		fail(e, WIRE_E_DATA, f.addr, f.seq);
+		engine_fail(e, WIRE_E_DATA, f.addr, f.seq);
 		return;
 	}
 	link_pop(e->link);
@@ -366,7 +366,7 @@ static void take_unit(struct engine *e, struct link_slot *s)
 	enum wire_status st = unit_check(e, &s->f);
 
 	if (st != WIRE_OK)
-		fail(e, st, s->f.addr, s->f.seq);
+		engine_fail(e, st, s->f.addr, s->f.seq);
 	else if (!u->full)
 		unit_unpack(e, s, u);
 }
@@ -409,7 +409,7 @@ static void take_other(struct engine *e, const struct link_slot *s)
 	else if (s->f.op != WIRE_BARRIER)
 		st = WIRE_E_REQUEST;
 	if (st != WIRE_OK) {
-		fail(e, st, s->f.addr, s->f.seq);
+		engine_fail(e, st, s->f.addr, s->f.seq);
 		return;
 	}
 	link_pop(e->link);

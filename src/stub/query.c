@@ -355,7 +355,7 @@ static const struct {
 	[WIRE_HASH] = { hash, false }, [WIRE_DIGEST] = { digest, false },
 	[WIRE_READ] = { read_range, false }, [WIRE_MEM_READ] = { mem_read, false },
 	[WIRE_MEM_WRITE] = { mem_write, true }, [WIRE_SPI] = { spi, false },
-	[WIRE_RUN] = { run, false }, [WIRE_RESET] = { reset, false },
+	[WIRE_RUN] = { run, false }, [WIRE_RESET] = { reset, true },
 };
 
 static void answer(struct query *q, struct link_query *a, bool unpacking)
