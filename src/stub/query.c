@@ -13,13 +13,13 @@
 
 static void service_flash(struct query *q);
 
-static void reply(struct query *q, const struct link_frame *to, enum wire_status status,
+static void reply(struct query *q, const struct link_frame *to, uint32_t flags,
 		  const void *payload, uint32_t bytes)
 {
 	struct link_frame f = *to;
 
 	f.op |= WIRE_REPLY;
-	f.flags = (uint8_t)status;
+	f.flags = (uint8_t)flags;
 	f.bytes = (uint16_t)bytes;
 	link_send(&q->link, &f, payload);
 }
@@ -170,7 +170,7 @@ static void hash(struct query *q, struct link_query *a)
 			put_le32(p + n * 4, sector_crc(q, addr, part));
 		}
 		f.len = addr - f.addr;
-		reply(q, &f, left ? WIRE_OK : WIRE_STREAM_LAST, p, n * 4);
+		reply(q, &f, left ? 0u : WIRE_STREAM_LAST, p, n * 4);
 	} while (left && !q->engine.abort);
 	hw_read_mode(WIRE_MODE_SLOW);
 }
