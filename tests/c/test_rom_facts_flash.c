@@ -514,6 +514,26 @@ static void flash_end_with_other_counts_fails_and_leaves_too(void **state)
 	expect_left(*state);
 }
 
+static void flash_end_compares_both_bytes_and_blocks(void **state)
+{
+	static const uint8_t data[0x400] = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct rig r;
+
+		rig_download(&r);
+		/* The bytes fit and the blocks do not, then the reverse. */
+		rig_flash_begin(&r, i ? 0x800 : 0x400, i ? 1 : 2, 0x400, 0);
+		rig_expect_ok(&r, OP_FLASH_BEGIN, BUSY_TIMEOUT);
+		send_block(&r, 0, data, sizeof data);
+		rig_expect_ok(&r, OP_FLASH_DATA, RIG_S);
+		flash_end(&r, 0);
+		rig_expect_error(&r, OP_FLASH_END, 6, RIG_S);
+		rig_close(&r);
+	}
+}
+
 static void flash_end_that_succeeds_locks_the_chip(void **state)
 {
 	struct rig *r = *state;
@@ -634,6 +654,7 @@ int main(void)
 		T(writing_beyond_the_tables_size_says_ok_and_writes_nothing),
 		T(flash_end_leaves_the_loader_whatever_its_flag_says),
 		T(flash_end_with_other_counts_fails_and_leaves_too),
+		T(flash_end_compares_both_bytes_and_blocks),
 		T(flash_end_that_succeeds_locks_the_chip),
 		T(flash_end_that_fails_does_not_lock_the_chip),
 		T(the_next_flash_begin_unlocks_the_chip),
