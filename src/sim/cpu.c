@@ -227,8 +227,10 @@ enum cpu_stop cpu_run(struct cpu *c, uint64_t limit)
 	struct cpu_core *core = c->priv;
 
 	/* What was seen before a device may have changed proves nothing. */
-	if (core->polled || core->probing)
+	if (core->polled)
 		slice_start(c, true);
+	else if (core->poll.active)
+		cpu_poll_start(c);
 	core->polled = false;
 	while (c->cycles < limit && !c->yield) {
 		if (cpu_irq_due(c))

@@ -91,7 +91,12 @@ void cpu_close(struct cpu *c);
 void cpu_reset(struct cpu *c);
 
 /* Runs until `cycles` >= limit or something else stops it. Interrupts are
- * taken between instructions. One instruction is one cycle. */
+ * taken between instructions. One instruction is one cycle.
+ *
+ * CPU_STOP_POLL is sound when no device changes by itself before `limit`: the
+ * caller passes the time of the next such event, and after POLL (or WAIT) skips
+ * to it, or to cpu_next_timer() if that is earlier. A loop that reads CCOUNT is
+ * never idle. */
 enum cpu_stop cpu_run(struct cpu *c, uint64_t limit);
 
 /* From a device callback: stop after the current instruction. */

@@ -260,9 +260,11 @@ bool cpu_exec(struct cpu *c, uint64_t budget)
 
 	op_RSR: SYNC(); T = cpu_sr_read(c, IMM); NEXT(3);
 	op_WSR: SYNC(); cpu_sr_write(c, IMM, T); goto system_done;
-	op_XSR: SYNC(); value = cpu_sr_read(c, IMM); cpu_sr_write(c, IMM, T); T = value; goto system_done;
+	op_XSR: SYNC(); value = cpu_sr_read(c, IMM); cpu_sr_write(c, IMM, T); T = value;
+		goto system_done;
 	op_RSIL: SYNC(); value = c->ps; cpu_set_level(c, IMM); T = value; goto system_done;
-	op_WAITI: SYNC(); cpu_set_level(c, IMM); c->waiting = core->attention = true; goto system_done;
+	op_WAITI: SYNC(); cpu_set_level(c, IMM); c->waiting = core->attention = true;
+		goto system_done;
 	op_RFE: SYNC(); c->ps &= ~(uint32_t)CPU_PS_EXCM; c->pc = c->epc[1]; goto returned;
 	op_RFDE: SYNC(); c->pc = c->depc; goto returned;
 	op_RFI: SYNC(); c->ps = c->eps[IMM]; c->pc = c->epc[IMM]; goto returned;
