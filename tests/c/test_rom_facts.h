@@ -364,6 +364,39 @@ static inline void rig_download(struct rig *r)
 	rig_connect_at(r, 115200);
 }
 
+/* cmocka's setup and teardown: a connected loader. */
+static inline int rig_setup(void **state)
+{
+	static struct rig rig;
+
+	rig_download(&rig);
+	*state = &rig;
+	return 0;
+}
+
+static inline int rig_teardown(void **state)
+{
+	rig_close(*state);
+	return 0;
+}
+
+/* Bytes that look random and are the same every time. */
+static inline void rig_pattern(uint8_t *p, size_t n, uint32_t seed)
+{
+	for (size_t i = 0; i < n; i++) {
+		seed = seed * 1664525u + 1013904223u;
+		p[i] = (uint8_t)(seed >> 24);
+	}
+}
+
+/* One block of that size, at most. */
+static inline void rig_mem_begin(struct rig *r, uint32_t block, uint32_t addr)
+{
+	const uint32_t w[4] = { block, 1, block, addr };
+
+	rig_request(r, OP_MEM_BEGIN, w, 4);
+}
+
 static inline void rig_flash_begin(struct rig *r, uint32_t size, uint32_t blocks, uint32_t block,
 				   uint32_t offset)
 {

@@ -146,7 +146,8 @@ static void only_255_full_pages_are_written_in_one_call(void **state)
 	rig_flash_begin(&r, 0, 0, 0x400, 0);
 	rig_expect_ok(&r, OP_FLASH_BEGIN, RIG_S);
 	/* One page before the count starts, 256 that are counted as 0: source is the ROM. */
-	assert_int_equal(call(&r, &(struct call){ 0x40004A4C, { 0, 0x40000000, 257 * 256, 0 }, 0, 0 }).low, 0);
+	assert_int_equal(call(&r, &(struct call){ 0x40004A4C, { 0, 0x40000000, 257 * 256, 0 },
+						  0, 0 }).low, 0);
 	mem = chip_flash(r.chip, &bytes);
 	assert_int_not_equal(mem[0x50], 0xFF);
 	for (uint32_t i = 0x100; i < 257 * 256; i++)

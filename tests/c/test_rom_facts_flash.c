@@ -10,21 +10,6 @@
 #define MIB (1u << 20)
 #define BUSY_TIMEOUT (10 * RIG_S)
 
-static int setup(void **state)
-{
-	static struct rig rig;
-
-	rig_download(&rig);
-	*state = &rig;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_close(*state);
-	return 0;
-}
-
 static void open_with_flash(struct rig *r, uint32_t bytes)
 {
 	struct chip_config cfg = rig_config(STRAP_UART);
@@ -88,14 +73,6 @@ static void begin_fails(struct rig *r, uint32_t size, uint32_t offset)
 static void send_block(struct rig *r, uint32_t seq, const uint8_t *data, size_t n)
 {
 	rig_block(r, OP_FLASH_DATA, seq, data, n, block_sum(data, n));
-}
-
-static void pattern(uint8_t *p, size_t n, uint32_t seed)
-{
-	for (size_t i = 0; i < n; i++) {
-		seed = seed * 1664525u + 1013904223u;
-		p[i] = (uint8_t)(seed >> 24);
-	}
 }
 
 /* -- erasing --------------------------------------------------------------- */
@@ -333,7 +310,7 @@ static void a_block_is_written_by_32_byte_programs(void **state)
 	uint8_t data[0x400];
 	uint64_t before;
 
-	pattern(data, sizeof data, 1);
+	rig_pattern(data, sizeof data, 1);
 	rig_flash_begin(r, 0x400, 1, 0x400, 0x10000);
 	rig_expect_ok(r, OP_FLASH_BEGIN, BUSY_TIMEOUT);
 	before = chip_nor(r->chip)->stats.programs;
@@ -348,7 +325,7 @@ static void a_write_that_starts_inside_a_page_is_split_at_its_end(void **state)
 	struct rig *r = *state;
 	uint8_t data[0x100 - 0x70 + 0x20];
 
-	pattern(data, sizeof data, 2);
+	rig_pattern(data, sizeof data, 2);
 	begin_ok(r, 0x1000, 0);
 	send_block(r, 0, data, 0x70);
 	rig_expect_ok(r, OP_FLASH_DATA, RIG_S);
@@ -364,7 +341,7 @@ static void blocks_follow_each_other_whatever_their_length(void **state)
 	static const uint32_t len[] = { 0x400, 0x1800 - 0x800, 4, 0x3FC };
 	uint32_t at = 0;
 
-	pattern(data, sizeof data, 3);
+	rig_pattern(data, sizeof data, 3);
 	rig_flash_begin(r, 0x2000, 4, 0x1800, 0x20000);
 	rig_expect_ok(r, OP_FLASH_BEGIN, BUSY_TIMEOUT);
 	for (uint32_t i = 0; i < 4; at += len[i++]) {
@@ -382,7 +359,7 @@ static void the_chip_is_busy_after_a_block_for_its_programs(void **state)
 	};
 	static uint8_t data[0x1800];
 
-	pattern(data, sizeof data, 4);
+	rig_pattern(data, sizeof data, 4);
 	for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
 		uint64_t us;
 
@@ -539,7 +516,7 @@ static void flash_end_that_succeeds_locks_the_chip(void **state)
 	struct rig *r = *state;
 	static uint8_t data[0x400];
 
-	pattern(data, sizeof data, 5);
+	rig_pattern(data, sizeof data, 5);
 	rig_flash_begin(r, 0x400, 1, 0x400, 0x1000);
 	rig_expect_ok(r, OP_FLASH_BEGIN, BUSY_TIMEOUT);
 	send_block(r, 0, data, sizeof data);
@@ -621,7 +598,7 @@ static void an_image_that_runs_past_the_tables_size_is_a_read_error(void **state
 	assert_non_null(strstr((char *)r->rx, "\r\nets_main.c "));
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 
 int main(void)
 {

@@ -6,14 +6,6 @@
 #define READ_MAGIC "c0 00 0a 04 00 00000000 00100040 c0"
 #define RAM 0x3FFE8000u
 
-static void pattern(uint8_t *p, size_t n, uint32_t seed)
-{
-	for (size_t i = 0; i < n; i++) {
-		seed = seed * 1664525u + 1013904223u;
-		p[i] = (uint8_t)(seed >> 24);
-	}
-}
-
 static void open_at(struct rig *r, uint32_t baud)
 {
 	struct chip_config cfg = rig_config(STRAP_UART);
@@ -104,7 +96,7 @@ static bool four_blocks_arrive(uint32_t block, uint32_t baud)
 	uint32_t bytes;
 	bool good = true;
 
-	pattern(data, sizeof data, block ^ baud);
+	rig_pattern(data, sizeof data, block ^ baud);
 	open_at(&r, baud);
 	rig_flash_begin(&r, 4 * block, 4, block, 0);
 	rig_expect_ok(&r, OP_FLASH_BEGIN, 10 * RIG_S);
@@ -149,7 +141,7 @@ static void memory_blocks_of_400_may_be_sent_ahead_at_115200(void **state)
 	struct rig r;
 
 	(void)state;
-	pattern(data, sizeof data, 7);
+	rig_pattern(data, sizeof data, 7);
 	open_at(&r, 115200);
 	rig_request(&r, OP_MEM_BEGIN, begin, 4);
 	rig_expect_ok(&r, OP_MEM_BEGIN, RIG_S);
@@ -171,7 +163,7 @@ static int bulk_error(uint32_t baud)
 	struct rig r;
 	struct answer a;
 
-	pattern(data, sizeof data, baud);
+	rig_pattern(data, sizeof data, baud);
 	open_at(&r, baud);
 	rig_request(&r, OP_MEM_BEGIN, begin, 4);
 	rig_expect_ok(&r, OP_MEM_BEGIN, RIG_S);
