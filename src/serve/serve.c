@@ -22,6 +22,7 @@ enum {
 	WAIT_BUSY_MS = 1,	/* the latency of a good USB bridge */
 	WAIT_IDLE_MS = 50,
 	BUSY_US = 2000000,	/* this long after something happened */
+	HOLD_LINES_MS = 300,
 };
 
 void serve_init(struct serve *s)
@@ -99,15 +100,37 @@ static void collect(struct serve *s)
 		drop_front(&i->out, i->kind->send(s, i->out.data, i->out.len));
 }
 
+/* From "reset" to "reset released, GPIO0 low" a client that can only set one
+ * line at a time passes through "both asserted", which lets the chip run. On a
+ * wire that takes a microsecond, and the capacitor on RST bridges it; over a
+ * network it takes tens of milliseconds. So that state waits for the next one. */
+static bool is_on_the_way(const struct serve_impl *i, bool dtr, bool rts)
+{
+	return !i->dtr && i->rts && dtr && rts;
+}
+
 void serve_set_lines(struct serve *s, bool dtr, bool rts)
 {
 	struct serve_impl *i = s->impl;
 
 	serve_catch_up(s);
+	i->lines_due_us = is_on_the_way(i, dtr, rts) ? port_clock_deadline_us(HOLD_LINES_MS) : 0;
 	i->dtr = dtr;
 	i->rts = rts;
-	chip_set_lines(i->chip, dtr, rts);
+	if (!i->lines_due_us)
+		chip_set_lines(i->chip, dtr, rts);
 	note_activity(s);
+}
+
+/* The client meant it. */
+static void settle_lines(struct serve *s)
+{
+	struct serve_impl *i = s->impl;
+
+	if (!i->lines_due_us || port_clock_now_us() < i->lines_due_us)
+		return;
+	i->lines_due_us = 0;
+	chip_set_lines(i->chip, i->dtr, i->rts);
 }
 
 void serve_set_break(struct serve *s, bool on)
@@ -213,6 +236,7 @@ static void serve_one(struct serve *s, uint64_t deadline_us)
 {
 	while (!atomic_load(&s->stop) && !port_interrupted && port_clock_now_us() < deadline_us) {
 		serve_catch_up(s);
+		settle_lines(s);
 		feed_chip(s);
 		collect(s);
 		s->impl->kind->wait(s, wait_ms(s));

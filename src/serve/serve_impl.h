@@ -38,6 +38,7 @@ struct serve_impl {
 	uint64_t active_us;		/* when something last happened, by the wall */
 	atomic_bool client;
 	bool dtr, rts, breaking;
+	uint64_t lines_due_us;		/* dtr and rts reach the chip then; 0 = they have */
 	uint32_t baud;
 	struct serve_bytes in, out;	/* not yet in the chip / not yet at the client */
 };
