@@ -13,13 +13,30 @@ enum apb_page {
 };
 enum {
 	ANALOG_WRITE = 0x10, ANALOG_READ = 0x14,
-	ANALOG_PLL = 103, ANALOG_HOST = 4,
+	ANALOG_PLL = 103, ANALOG_HOST = 4, ANALOG_REAL_WRITE = 1 << 24,
+	ANALOG_REAL_BUSY = 1 << 25,
 	WDEV_UART_INT = 0x20020, WDEV_RANDOM = 0x20E44,
 	FLASH_STATUS_OPCODE = 0x05,
 };
 
 /* The analog bus. Our ROM writes block << 24 | host << 16 | reg << 8 | value to
- * +10 to set, and without a value to +14 to ask, and reads the answer there. */
+ * +10 to set, and without a value to +14 to ask, and reads the answer there.
+ * A dump of the real ROM has another form, unconfirmed: block | reg << 8 |
+ * value << 16, bit 24 to write, at +4 * host; read back there, bit 25 busy. */
+static void write_analog_real(struct chip *c, uint32_t v)
+{
+	uint8_t reg = (uint8_t)(v >> 8);
+
+	if ((v & 0xFF) != ANALOG_PLL)
+		return;
+	if (v & ANALOG_REAL_WRITE) {
+		c->analog[reg] = (uint8_t)(v >> 16);
+		chip_clock_changed(c);
+	}
+	c->apb[(PAGE_ANALOG << 8 | ANALOG_WRITE) / 4] =
+		(v & 0xFFFF) | (uint32_t)c->analog[reg] << 16;
+}
+
 static void write_analog(struct chip *c, uint32_t off, uint32_t v)
 {
 	bool pll = v >> 24 == ANALOG_PLL && (v >> 16 & 0xFF) == ANALOG_HOST;
@@ -30,6 +47,8 @@ static void write_analog(struct chip *c, uint32_t off, uint32_t v)
 	} else if (off == ANALOG_WRITE && pll) {
 		c->analog[reg] = (uint8_t)v;
 		chip_clock_changed(c);
+	} else if (off == ANALOG_WRITE) {
+		write_analog_real(c, v);
 	}
 }
 
@@ -48,7 +67,8 @@ static uint32_t read_apb(struct chip *c, uint32_t off)
 	case PAGE_RTC: return rtc_read(&c->rtc, now, in);
 	case PAGE_WDT: return wdt_read(&c->wdt, now, in);
 	case PAGE_ANALOG:
-		return in == ANALOG_READ ? c->analog_answer : c->apb[off / 4];
+		return in == ANALOG_READ ? c->analog_answer :
+		       c->apb[off / 4] & ~(uint32_t)ANALOG_REAL_BUSY;
 	default: break;
 	}
 	if (off >> 8 >= PAGE_RTC_MEM && off >> 8 < PAGE_RTC_MEM_END)

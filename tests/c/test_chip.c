@@ -461,6 +461,40 @@ static void a_chip_that_dies_stays_silent_until_power_returns(void **state)
 	chip_close(c);
 }
 
+/* Whatever a program writes to whatever register, the chip lives on: time
+ * passes, nothing is stored outside, and a reset makes all well. */
+static void no_register_value_stops_time(void **state)
+{
+	static const uint32_t blocks[] = { 0x60000000, 0x60000100, 0x60000200, 0x60000300,
+		0x60000600, 0x60000700, 0x60000800, 0x60000900, 0x60000D00, 0x60000F00,
+		0x60001000, 0x3FF00000, 0x3FF20000 };
+	struct chip *c = open_probe("size=256K");
+	const char *env = getenv("SEED");
+	unsigned seed = env ? (unsigned)atoi(env) : (unsigned)time(NULL);
+
+	(void)state;
+	print_message("# SEED=%u\n", seed);
+	srand(seed);
+	for (int i = 0; i < 4000; i++) {
+		uint32_t addr = blocks[(unsigned)rand() % 13] + ((unsigned)rand() & 0xFC);
+		uint32_t value = (uint32_t)rand() << ((unsigned)rand() & 31) ^ (uint32_t)rand();
+		uint64_t from = chip_now_us(c);
+
+		chip_receive(c, (const uint8_t *)&value, 4);
+		store(c, addr, value);
+		load(c, addr);
+		pass(c, 20);
+		assert_in_range(chip_now_us(c), from + 20, from + 1000);
+	}
+	chip_set_lines(c, false, true);
+	pass(c, 100);
+	chip_set_lines(c, false, false);
+	pass(c, 5000);
+	store(c, 0x60001200, 77);
+	assert_int_equal(load(c, 0x60001200), 77);
+	chip_close(c);
+}
+
 static double host_seconds(void)
 {
 	return (double)clock() / CLOCKS_PER_SEC;
@@ -551,6 +585,7 @@ int main(void)
 		cmocka_unit_test(iram_banks_become_cache_and_come_back),
 		cmocka_unit_test(flash_in_a_file_survives_and_is_locked_meanwhile),
 		cmocka_unit_test(a_chip_that_dies_stays_silent_until_power_returns),
+		cmocka_unit_test(no_register_value_stops_time),
 		cmocka_unit_test(an_idle_chip_costs_the_host_nothing),
 		cmocka_unit_test(two_chips_with_one_seed_live_the_same_life),
 		cmocka_unit_test(options_are_checked_and_listed),

@@ -102,6 +102,42 @@ static void a_time_out_takes_virtual_time_only(void **state)
 	port_close(p);
 }
 
+static void polling_without_waiting_moves_time(void **state)
+{
+	struct port *p = opened("sim:", 74880);
+	uint8_t buf[256];
+	size_t n = 0;
+
+	(void)state;
+	for (int i = 0; i < 5000 && n < 10; i++) {
+		int got = port_read(p, buf, sizeof buf, 0);
+
+		assert_true(got >= 0);
+		n += (size_t)got;
+	}
+	assert_int_equal(n, 10);
+	port_close(p);
+}
+
+static void above_maxbaud_the_line_is_noisy(void **state)
+{
+	static const uint32_t bauds[] = { 460800, 921600 };
+	struct chip_stats s[2];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct port *p = opened("sim:?maxbaud=460800", bauds[i]);
+		uint8_t data[1000] = { 0 };
+
+		assert_int_equal(port_write(p, data, sizeof data, 1000), sizeof data);
+		assert_int_equal(port_drain(p, 1000), 0);
+		chip_get_stats(port_sim_chip(p), &s[i]);
+		port_close(p);
+	}
+	assert_int_equal(s[0].faults, 0);
+	assert_in_range(s[1].faults, 5, 60);
+}
+
 static void a_read_returns_when_the_first_byte_is_there(void **state)
 {
 	struct port *p = opened("sim:", 115200);
@@ -250,6 +286,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_rom_loader_answers_through_the_port),
 		cmocka_unit_test(a_time_out_takes_virtual_time_only),
+		cmocka_unit_test(polling_without_waiting_moves_time),
+		cmocka_unit_test(above_maxbaud_the_line_is_noisy),
 		cmocka_unit_test(a_read_returns_when_the_first_byte_is_there),
 		cmocka_unit_test(the_latency_timer_delays_and_gathers),
 		cmocka_unit_test(a_write_blocks_when_the_bridge_is_full),
