@@ -252,7 +252,7 @@ static void read_range(struct query *q, struct link_query *a)
 	uint32_t left = f.len, log2 = f.flags, n;
 	uint8_t why = WIRE_E_RANGE;
 
-	if (!range_ok(&f) || log2 < 8 || 1u << log2 > WIRE_REPLY_MAX) {
+	if (!range_ok(&f) || log2 < 8 || log2 > 12) {
 		reply(q, &f, WIRE_PACK_ERROR | WIRE_STREAM_LAST, &why, 1);
 		return;
 	}

@@ -66,7 +66,11 @@ static struct {
 	double flip, lose, dup;		/* per byte, both ways */
 	uint32_t seed;
 	uint64_t faults, overruns;
-	int drop_reply;			/* the n-th frame from the chip is lost; 0: none */
+	uint32_t drop_frame;		/* the n-th frame from the chip is lost; 0: none */
+	uint32_t dup_frame;		/* ... comes twice */
+	uint32_t frames;		/* from the chip, since chip_start() */
+	uint8_t last[2 * 4200];		/* the bytes of the one under way */
+	size_t last_len;
 	uint64_t host_stack_size;
 	const void *host_stack;
 } sc;
@@ -214,6 +218,24 @@ int hw_rx(void)
 	return -1;
 }
 
+/* Holds a frame back until it is whole, to send it never, once or twice. */
+static void frame_fault(uint8_t byte)
+{
+	uint32_t times, n;
+	size_t i;
+
+	if (sc.last_len < sizeof sc.last)
+		sc.last[sc.last_len++] = byte;
+	if (byte != WIRE_END || sc.last_len < 2)
+		return;
+	n = ++sc.frames;
+	times = n == sc.drop_frame ? 0 : n == sc.dup_frame ? 2 : 1;
+	for (; times; times--)
+		for (i = 0; i < sc.last_len; i++)
+			line_put(&sc.out, sc.chip_us, sc.chip_baud, sc.last[i]);
+	sc.last_len = 0;
+}
+
 void hw_tx(uint8_t byte)
 {
 	struct chip_line *l = &sc.out;
@@ -221,7 +243,10 @@ void hw_tx(uint8_t byte)
 
 	while (l->free_ns / 1000 > sc.chip_us + ahead_us)
 		chip_spend(20);
-	line_put(l, sc.chip_us, sc.chip_baud, byte);
+	if (sc.drop_frame || sc.dup_frame)
+		frame_fault(byte);
+	else
+		line_put(l, sc.chip_us, sc.chip_baud, byte);
 }
 
 void hw_tx_flush(void)
@@ -452,6 +477,8 @@ static void chip_start(uint32_t bytes, uint32_t baud, const struct nor_config *m
 	snprintf(sc.port.name, sizeof sc.port.name, "test");
 	sc.flip = sc.lose = sc.dup = 0;
 	sc.faults = sc.overruns = 0;
+	sc.drop_frame = sc.dup_frame = sc.frames = 0;
+	sc.last_len = 0;
 	sc.mode = WIRE_MODE_SLOW;
 	sc.host_us += 1000;
 	sc.in.free_ns = sc.out.free_ns = 0;

@@ -433,6 +433,76 @@ static void test_silence_ends(void **state)
 	assert_true(sc.host_us - start < 10000000);
 }
 
+/* Each answer of a write in turn is lost, or comes twice. */
+static void test_each_answer_lost(void **state)
+{
+	uint32_t n, total = 2;
+
+	(void)state;
+	for (n = 1; n <= 2 * total; n++) {
+		memset(sc.mem, (int)n, 65536);
+		sc.frames = 0;
+		sc.last_len = 0;
+		sc.drop_frame = n <= total ? n : UINT32_MAX;
+		sc.dup_frame = n > total ? n - total : 0;
+		assert_int_equal(stub_write(&stub, 0, image, 50000, NULL), 0);
+		assert_memory_equal(sc.mem, image, 50000);
+		if (n == 1)
+			total = sc.frames;
+	}
+	assert_true(total > 10);
+}
+
+/* What a mad chip may send; each query or write ends soon and says so. */
+static const char *mad_text;
+static size_t mad_len, mad_pos;
+
+static int mad_read(struct port *p, void *buf, size_t cap, uint32_t timeout_ms)
+{
+	uint8_t *to = buf;
+	size_t i, n = cap < 92 ? cap : 92;
+
+	(void)p;
+	if (!timeout_ms || !mad_len) {
+		sc.host_us += timeout_ms * 1000;
+		return 0;
+	}
+	for (i = 0; i < n; i++)
+		to[i] = (uint8_t)mad_text[mad_pos++ % mad_len];
+	sc.host_us += 1000;
+	return (int)n;
+}
+
+static void test_mad_chip(void **state)
+{
+	static const struct { const char *text; size_t len; } mad[] = {
+		{ "", 0 }, { "U", 1 }, { "\xc0", 1 }, { "\xdb", 1 }, { "\x1b[2J\xc0", 5 },
+		{ "\xc0" "aaaaaaaaaaaaaaaaaaaaaaaa", 25 }, { "\xc0\xdb\x55", 3 },
+	};
+	struct port_ops ops = chip_ops;
+	struct stub_info info;
+	uint64_t start;
+	size_t i;
+
+	(void)state;
+	ops.read = mad_read;
+	sc.port.ops = &ops;
+	for (i = 0; i < sizeof mad / sizeof *mad; i++) {
+		mad_text = mad[i].text;
+		mad_len = mad[i].len;
+		mad_pos = 0;
+		start = sc.host_us;
+		assert_int_equal(stub_info(&stub, &info), ESP_E_TIMEOUT);
+		assert_true(sc.host_us - start < 5000000);
+		start = sc.host_us;
+		stub_window_init(&stub, 1);
+		assert_int_equal(stub_write(&stub, 0, image, IMAGE, NULL), ESP_E_TIMEOUT);
+		assert_true(sc.host_us - start < 5000000);
+	}
+	sc.port.ops = &chip_ops;
+	chip_flush_port(&sc.port);
+}
+
 #define T(name, f) { name, f, setup, teardown, NULL }
 
 int main(void)
@@ -461,6 +531,8 @@ int main(void)
 		T("a write cut by power failure is completed by the next", test_power_cut),
 		T("a chip erase is waited for", test_chip_erase),
 		T("a write that is stopped can be repeated", test_interrupted),
+		T("every answer of a write may be lost or come twice", test_each_answer_lost),
+		T("a mad chip is given up within five seconds", test_mad_chip),
 		T("leaving runs the firmware", test_leave),
 		T("a silent chip is given up within seconds", test_silence_ends),
 	};
