@@ -17,6 +17,7 @@ static void division_is_right(void **state)
 	assert_int_equal(call4(0x4000DC88, (uint32_t)-100, 7, 0, 0), (uint32_t)-14);
 	assert_int_equal(call4(0x4000DC88, 100, (uint32_t)-7, 0, 0), (uint32_t)-14);
 	assert_int_equal(call4(0x4000DC88, (uint32_t)-100, (uint32_t)-7, 0, 0), 14);
+	assert_int_equal(call4(0x4000DC88, 7, 7, 0, 0), 1);
 	assert_int_equal(call4(0x4000DC88, 0, 7, 0, 0), 0);
 }
 
@@ -118,18 +119,26 @@ static void copies_and_fills_are_where_they_should_be(void **state)
 	}
 }
 
-static void memmove_moves_overlapping_bytes_up(void **state)
+static void memmove_moves_overlapping_bytes_both_ways(void **state)
 {
-	struct rig r;
-	struct result res;
+	static const struct { uint32_t dst, src, n, peek1, peek2; } seen[] = {
+		{ DATA + 1, DATA, 6, 0x63626161, 0x68666564 },	/* aabcdefh */
+		{ DATA, DATA + 1, 7, 0x65646362, 0x68686766 },	/* bcdefghh */
+	};
 
 	(void)state;
-	rig_download(&r);
-	rig_load(&r, DATA, (const uint8_t *)"abcdefgh", 8);
-	res = call(&r, &(struct call){ 0x400018C4, { DATA + 1, DATA, 6, 0 }, DATA, DATA + 4 });
-	assert_int_equal(res.peek1, 0x63626161);
-	assert_int_equal(res.peek2, 0x68666564);
-	rig_close(&r);
+	for (int i = 0; i < 2; i++) {
+		struct rig r;
+		struct result res;
+
+		rig_download(&r);
+		rig_load(&r, DATA, (const uint8_t *)"abcdefgh", 8);
+		res = call(&r, &(struct call){ 0x400018C4,
+			{ seen[i].dst, seen[i].src, seen[i].n, 0 }, DATA, DATA + 4 });
+		assert_int_equal(res.peek1, seen[i].peek1);
+		assert_int_equal(res.peek2, seen[i].peek2);
+		rig_close(&r);
+	}
 }
 
 /* -- digests ------------------------------------------------------------------ */
@@ -509,7 +518,7 @@ int main(void)
 		cmocka_unit_test(the_protocols_checksum_can_be_called),
 		cmocka_unit_test(strlen_and_memcmp_are_where_they_should_be),
 		cmocka_unit_test(copies_and_fills_are_where_they_should_be),
-		cmocka_unit_test(memmove_moves_overlapping_bytes_up),
+		cmocka_unit_test(memmove_moves_overlapping_bytes_both_ways),
 		cmocka_unit_test(md5_of_abc_is_right),
 		cmocka_unit_test(sha1_of_abc_is_right),
 		cmocka_unit_test(delay_believes_in_80_mhz),
