@@ -132,6 +132,7 @@ static void packets_are_cut_at_8192_bytes_without_an_error(void **state)
 {
 	struct rig *r = *state;
 	const uint32_t addr = 0x40001000;
+	uint32_t behind = rig_read_reg(r, 0x3FFFC000);
 	static struct frame f;
 
 	frame_open(&f, OP_READ_REG, 4, 0);
@@ -144,7 +145,7 @@ static void packets_are_cut_at_8192_bytes_without_an_error(void **state)
 	rig_send(r, f.byte, f.n);
 	rig_expect_hex(r, MAGIC_ANSWER, 2 * RIG_S);
 	assert_int_equal(rig_read_reg(r, 0x3FFFBFFC), 0x11111111);
-	assert_int_not_equal(rig_read_reg(r, 0x3FFFC000), 0x22222222);
+	assert_int_equal(rig_read_reg(r, 0x3FFFC000), behind);
 }
 
 static void an_unknown_escape_yields_its_second_byte(void **state)
