@@ -1,6 +1,7 @@
 #include "port/port_sim.h"
 
 #include "sim/chip.h"
+#include "sim/cpu.h"
 #include "sim/nor.h"
 
 #include <setjmp.h>
@@ -263,6 +264,27 @@ static void a_power_cut_darkens_the_chip_and_leaves_the_flash(void **state)
 	port_close(p);
 }
 
+static void waiting_for_the_flash_is_leapt_over(void **state)
+{
+	static const uint8_t begin[] = { 0xC0, 0, 2, 16, 0, 0, 0, 0, 0, 0, 0, 1, 0, 4, 0, 0, 0,
+		0, 4, 0, 0, 0, 0, 1, 0, 0xC0 };	/* 64 KiB: the ROM erases 32 sectors */
+	struct port *p = opened("sim:", 115200);
+	uint64_t instructions, from;
+	uint8_t buf[64];
+
+	(void)state;
+	enter_loader(p);
+	instructions = chip_cpu(port_sim_chip(p))->instructions;
+	from = port_now_us(p);
+	assert_int_equal(port_write(p, begin, sizeof begin, 100), sizeof begin);
+	assert_int_equal(read_all(p, buf, 12, 3000), 12);
+	assert_in_range(port_now_us(p) - from, 1440000, 1520000);
+	assert_int_equal(chip_nor(port_sim_chip(p))->stats.erases, 32);
+	/* At 52 MHz it would be 75 million. */
+	assert_in_range(chip_cpu(port_sim_chip(p))->instructions - instructions, 1000, 1000000);
+	port_close(p);
+}
+
 static void bad_urls_are_refused_with_a_reason(void **state)
 {
 	static const struct { const char *url; int code; } bad[] = {
@@ -295,6 +317,7 @@ int main(void)
 		cmocka_unit_test(unplugging_is_gone_for_good),
 		cmocka_unit_test(lost_flipped_and_doubled_bytes_follow_the_seed),
 		cmocka_unit_test(a_power_cut_darkens_the_chip_and_leaves_the_flash),
+		cmocka_unit_test(waiting_for_the_flash_is_leapt_over),
 		cmocka_unit_test(bad_urls_are_refused_with_a_reason),
 	};
 
