@@ -143,23 +143,27 @@ int flash_rom_write_begin(struct flash_rom_writer *w, struct rom *rom, uint32_t 
 	return rc;
 }
 
+static bool reads_back_wrong(const struct flash_rom_writer *w, int rc)
+{
+	return rc == ESP_E_REFUSED && w->rom->refusal == 0x08;
+}
+
 static int send_block(struct flash_rom_writer *w, const uint8_t *data, size_t len)
 {
-	bool bad_flash = false;
+	struct rom_patience patience = { 0, 0 };
+	bool was_wrong = false;
 	int rc = rom_flash_data(w->rom, w->seq++, data, len);
 
-	for (int i = 1; i < FLASH_ROM_TRIES && rom_may_help_to_repeat(rc); i++) {
-		bool reads_back_wrong = rc == ESP_E_REFUSED && w->rom->refusal == 0x08;
-
-		if (reads_back_wrong && bad_flash)
+	while (rc < 0 && rom_try_again(&patience, rc)) {
+		if (reads_back_wrong(w, rc) && was_wrong)
 			break;
-		bad_flash |= reads_back_wrong;
+		was_wrong |= reads_back_wrong(w, rc);
 		w->repeats++;
 		rc = rewind_rom(w);
 		if (rc >= 0)
 			rc = rom_flash_data(w->rom, w->seq++, data, len);
 	}
-	if (rc == ESP_E_REFUSED && w->rom->refusal == 0x08)
+	if (reads_back_wrong(w, rc))
 		return esp_fail(&w->rom->err, ESP_E_FLASH, "flash at %06x does not read back what "
 				"was written", w->addr);
 	return rc;

@@ -93,6 +93,13 @@ bool rom_may_help_to_repeat(int rc)
 	return rc == ESP_E_TIMEOUT || rc == ESP_E_PROTO || rc == ESP_E_REFUSED;
 }
 
+bool rom_try_again(struct rom_patience *p, int rc)
+{
+	p->failures++;
+	p->silent = rc == ESP_E_TIMEOUT ? p->silent + 1 : 0;
+	return rom_may_help_to_repeat(rc) && p->failures < 10 && p->silent < 3;
+}
+
 /* ---- bytes in ---- */
 
 void rom_init(struct rom *rom, struct port *port)

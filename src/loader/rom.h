@@ -3,6 +3,11 @@
  * Layer: loader. Knows ports and SLIP. Knows nothing of images, of what is in
  * flash, nor of which registers mean what (that is policy, and is in Lua).
  *
+ * Only *_DATA packets have a checksum, of 8 bits. All other requests and all
+ * answers are believed as they arrive: on a line that changes bytes, a register
+ * access or a *_BEGIN may do something else than was asked (a lost byte can even
+ * hang the ROM). Work that matters is proven by reading back.
+ *
  * All memory is inside struct rom; nothing is allocated. Every call returns
  * within a deadline that is set per command, whatever the other side sends.
  */
@@ -63,6 +68,15 @@ const char *rom_error_text(uint8_t error);
 
 /* Whether a failure may be the line's fault: a damaged request or answer. */
 bool rom_may_help_to_repeat(int rc);
+
+/* How often to repeat what failed: ten times on a line that answers at all, but
+ * a device that says nothing is given up after the third. */
+struct rom_patience {
+	unsigned failures, silent;
+};
+
+/* Notes the result rc; whether to try once more. */
+bool rom_try_again(struct rom_patience *p, int rc);
 
 struct rom_request {
 	uint8_t op;

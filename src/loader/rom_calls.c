@@ -6,6 +6,7 @@
 
 enum {
 	TRIES = 3,			/* of what may safely be repeated */
+	SMALL_BLOCK = 0x200,
 	RUN_WAIT_MS = 200,		/* for an answer that may never come */
 };
 
@@ -153,18 +154,25 @@ static int load_block(struct rom *rom, uint32_t addr, const uint8_t *data, size_
 	return rc;
 }
 
+/* What fails is tried again in smaller pieces: on a bad line they are more
+ * likely to get through. */
 int rom_load_ram(struct rom *rom, uint32_t addr, const void *data, size_t len)
 {
 	const uint8_t *p = data;
+	struct rom_patience patience = { 0, 0 };
+	size_t piece = ROM_BLOCK_MAX, done = 0;
 	int rc = check_ram(rom, addr, len);
 
-	for (size_t done = 0; rc >= 0 && done < len; done += ROM_BLOCK_MAX) {
-		size_t n = len - done < ROM_BLOCK_MAX ? len - done : ROM_BLOCK_MAX;
+	while (rc >= 0 && done < len) {
+		size_t n = len - done < piece ? len - done : piece;
 
-		for (int i = 0; i < TRIES; i++) {
-			rc = load_block(rom, addr + (uint32_t)done, p + done, n);
-			if (!rom_may_help_to_repeat(rc))
-				break;
+		rc = load_block(rom, addr + (uint32_t)done, p + done, n);
+		if (rc >= 0) {
+			done += n;
+			patience = (struct rom_patience){ 0, 0 };
+		} else if (rom_try_again(&patience, rc)) {
+			piece = SMALL_BLOCK;
+			rc = 0;
 		}
 	}
 	return rc < 0 ? rc : 0;

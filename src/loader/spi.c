@@ -47,13 +47,25 @@ struct records {
 	size_t len;
 };
 
-static void add(struct records *r, uint32_t addr, uint32_t value)
+static void add_masked(struct records *r, uint32_t addr, uint32_t value, uint32_t mask)
 {
 	put_le32(r->bytes + r->len, addr);
 	put_le32(r->bytes + r->len + 4, value);
-	put_le32(r->bytes + r->len + 8, ALL_BITS);
+	put_le32(r->bytes + r->len + 8, mask);
 	put_le32(r->bytes + r->len + 12, 0);
 	r->len += RECORD;
+}
+
+static void add(struct records *r, uint32_t addr, uint32_t value)
+{
+	add_masked(r, addr, value, ALL_BITS);
+}
+
+/* The mask keeps a damaged value from starting one of the controller's other
+ * commands: chip erase is a bit of the same register. */
+static void add_start(struct records *r)
+{
+	add_masked(r, SPI_CMD, CMD_USR, CMD_USR);
 }
 
 static void ask_records(struct rom_request *req, const struct records *r)
@@ -193,13 +205,30 @@ static void add_transaction(struct records *r, const struct spi_transaction *t)
 		memcpy(padded, t->out, t->out_len);
 	for (size_t i = 0; i < t->out_len; i += 4)
 		add(r, SPI_W0 + (uint32_t)i, get_le32(padded + i));
-	add(r, SPI_CMD, CMD_USR);
 }
 
 static void unpack(uint8_t *dst, const uint32_t *words, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		dst[i] = (uint8_t)(words[i / 4] >> 8 * (i % 4));
+}
+
+/* Writes the records and reads every register back. */
+static int write_checked(struct rom *rom, const struct records *r)
+{
+	uint32_t addrs[WORDS_PER_BUFFER + 5], values[WORDS_PER_BUFFER + 5];
+	size_t n = r->len / RECORD;
+	int rc = write_records(rom, r);
+
+	for (size_t i = 0; i < n; i++)
+		addrs[i] = get_le32(r->bytes + RECORD * i);
+	if (rc >= 0)
+		rc = rom_read_regs(rom, addrs, values, n);
+	for (size_t i = 0; i < n && rc >= 0; i++)
+		if (values[i] != get_le32(r->bytes + RECORD * i + 4))
+			rc = esp_fail(&rom->err, ESP_E_PROTO, "register %08x does not hold what "
+				      "was written", addrs[i]);
+	return rc;
 }
 
 int spi_command(struct rom *rom, const struct spi_transaction *t)
@@ -215,7 +244,13 @@ int spi_command(struct rom *rom, const struct spi_transaction *t)
 		return rc;
 	add_transaction(&o.start, t);
 	add_saved(&o.restore, &saved);
-	rc = rom_run_row(rom, &row);
+	if (t->checked) {
+		rc = write_checked(rom, &o.start);
+		o.start.len = 0;
+	}
+	add_start(&o.start);
+	if (rc >= 0)
+		rc = rom_run_row(rom, &row);
 	if (rc < 0) {
 		put_back(rom, &saved, rc);
 		return rc;
@@ -300,16 +335,21 @@ static int check_status_number(struct rom *rom, int n)
 	return 0;
 }
 
-int spi_read_status(struct rom *rom, int n, uint8_t *value)
+static int read_status(struct rom *rom, int n, bool checked, uint8_t *value)
 {
 	static const uint8_t ops[] = { SPI_READ_STATUS1, SPI_READ_STATUS2, SPI_READ_STATUS3 };
-	struct spi_transaction t = { .in = value, .in_len = 1 };
+	struct spi_transaction t = { .in = value, .in_len = 1, .checked = checked };
 	int rc = check_status_number(rom, n);
 
 	if (rc < 0)
 		return rc;
 	t.opcode = ops[n - 1];
 	return command_repeated(rom, &t);
+}
+
+int spi_read_status(struct rom *rom, int n, uint8_t *value)
+{
+	return read_status(rom, n, false, value);
 }
 
 int spi_wait_idle(struct rom *rom, uint32_t timeout_ms)
@@ -331,28 +371,54 @@ int spi_wait_idle(struct rom *rom, uint32_t timeout_ms)
 	}
 }
 
-/* Write enable, t, and waiting; all of it again when an answer is lost, for
- * doing it twice is the same as once. */
+/* The chip's own latch tells whether write enable and then the command itself
+ * have reached it: the first sets it, the end of the second clears it. */
+static int expect_write_enabled(struct rom *rom, bool enabled)
+{
+	uint8_t status, want = enabled ? SPI_WRITE_ENABLED : 0;
+	int rc = read_status(rom, 1, true, &status);
+
+	/* never busy here: FF, from a damaged status command, proves nothing */
+	if (rc >= 0 && (status & (SPI_WRITE_ENABLED | SPI_BUSY)) != want)
+		return esp_fail(&rom->err, ESP_E_PROTO, "the flash chip did not take %s",
+				enabled ? "write enable" : "the command");
+	return rc;
+}
+
+static int change_once(struct rom *rom, const struct spi_transaction *t, uint32_t timeout_ms)
+{
+	struct spi_transaction enable = { .opcode = SPI_WRITE_ENABLE, .checked = true };
+	int rc = command_repeated(rom, &enable);
+
+	if (rc >= 0)
+		rc = expect_write_enabled(rom, true);
+	if (rc >= 0)
+		rc = spi_command(rom, t);
+	if (rc >= 0)
+		rc = spi_wait_idle(rom, timeout_ms);
+	return rc < 0 ? rc : expect_write_enabled(rom, false);
+}
+
+/* All of it again when something is lost: doing it twice is the same as once. */
 static int change(struct rom *rom, const struct spi_transaction *t, uint32_t timeout_ms)
 {
 	int rc = 0;
 
 	for (int i = 0; i < TRIES; i++) {
-		rc = plain(rom, SPI_WRITE_ENABLE);
-		if (rc >= 0)
-			rc = spi_command(rom, t);
-		if (rc >= 0)
-			rc = spi_wait_idle(rom, timeout_ms);
+		rc = change_once(rom, t, timeout_ms);
 		if (!rom_may_help_to_repeat(rc))
-			break;
+			return rc;
 	}
+	if (rc == ESP_E_PROTO)
+		return esp_fail(&rom->err, ESP_E_FLASH, "the flash chip does not take command %02x",
+				t->opcode);
 	return rc;
 }
 
 int spi_write_status(struct rom *rom, int n, uint8_t value)
 {
 	static const uint8_t ops[] = { SPI_WRITE_STATUS1, SPI_WRITE_STATUS2, SPI_WRITE_STATUS3 };
-	struct spi_transaction t = { .out = &value, .out_len = 1 };
+	struct spi_transaction t = { .out = &value, .out_len = 1, .checked = true };
 	int rc = check_status_number(rom, n);
 
 	if (rc < 0)
@@ -363,7 +429,8 @@ int spi_write_status(struct rom *rom, int n, uint8_t value)
 
 int spi_erase_sector(struct rom *rom, uint32_t addr)
 {
-	struct spi_transaction t = { .opcode = SPI_ERASE_SECTOR, .addr_bits = 24, .addr = addr };
+	struct spi_transaction t = { .opcode = SPI_ERASE_SECTOR, .addr_bits = 24, .addr = addr,
+				     .checked = true };
 
 	if (addr % SPI_SECTOR != 0 || addr >= 1u << 24)
 		return esp_fail(&rom->err, ESP_E_ARGUMENT, "%06x is no sector address", addr);
@@ -373,7 +440,7 @@ int spi_erase_sector(struct rom *rom, uint32_t addr)
 /* ---- reading ---- */
 
 /* A transaction is 18 commands: WRITE_REG with the address and the start bit
- * (40 bytes of payload, 42 or so on the wire), READ_REG of CMD as proof that the
+ * (42 or so on the wire), READ_REG of CMD as proof that the
  * transfer has ended, and READ_REG of the 16 words: 280 bytes out for 64 bytes
  * of flash. That is more than the 255 that may be under way, but rom_run_row()
  * slides: the next transaction's first commands are already on the line while
@@ -404,7 +471,7 @@ static void ask_reading(void *ctx, size_t i, struct rom_request *req)
 	} else {
 		r->start.len = 0;
 		add(&r->start, SPI_ADDR, at << 8);
-		add(&r->start, SPI_CMD, CMD_USR);
+		add_start(&r->start);
 		ask_records(req, &r->start);
 	}
 }

@@ -33,13 +33,17 @@ struct spi_transaction {
 	size_t out_len;		/* at most SPI_DATA_MAX, and */
 	uint8_t *in;
 	size_t in_len;		/* only one of out and in */
+	/* Read all back and compare before the start: the loader's register
+	 * commands carry no checksum, and this one must not go wrong. */
+	bool checked;
 };
 
 /* Attaches the pins to the flash chip (clears protection bits as the ROM does). */
 int spi_attach(struct rom *rom) __attribute__((warn_unused_result));
 
 /* One transaction; the controller's USER registers are as before afterwards.
- * ESP_E_ARGUMENT, ESP_E_FLASH (controller never ready), and as rom_command(). */
+ * ESP_E_ARGUMENT, ESP_E_FLASH (controller never ready), ESP_E_PROTO (what was to
+ * be started arrived damaged; nothing was), and as rom_command(). */
 int spi_command(struct rom *rom, const struct spi_transaction *t)
 	__attribute__((warn_unused_result));
 
@@ -60,7 +64,8 @@ int spi_wait_idle(struct rom *rom, uint32_t timeout_ms) __attribute__((warn_unus
 int spi_read_flash(struct rom *rom, uint32_t addr, void *buf, size_t len)
 	__attribute__((warn_unused_result));
 
-/* Erases the 4 KiB sector at addr, a multiple of SPI_SECTOR, and waits. */
+/* Erases the 4 KiB sector at addr, a multiple of SPI_SECTOR, and waits. Checked:
+ * line noise cannot make it another sector. */
 int spi_erase_sector(struct rom *rom, uint32_t addr) __attribute__((warn_unused_result));
 
 #endif

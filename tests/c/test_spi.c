@@ -213,6 +213,44 @@ static void one_sector_is_erased_and_no_other(void **state)
 	from_free(r);
 }
 
+static void a_damaged_register_write_never_erases_another_sector(void **state)
+{
+	struct fake_rom *r = chip();
+	size_t regs;
+	int erased = 0;
+
+	(void)state;
+	fake_seed();
+	assert_int_equal(spi_erase_sector(&rom, 0x7000), 0);
+	regs = r->regs;
+	for (int round = 0; round < 3000; round++) {
+		r->regs = regs;		/* forget those that only damage wrote to */
+		memset(r->flash + 0x7000, 0, 4096);
+		r->log[0] = '\0';
+		assert_int_equal(spi_attach(&rom), 0);
+		r->damage_write = 1 + (unsigned)rand() % 20;
+		if (spi_erase_sector(&rom, 0x7000) == 0) {
+			assert_int_equal(r->flash[0x7000] & r->flash[0x7FFF], 0xFF);
+			erased++;
+		}
+		for (uint32_t s = 0; s < 256; s++)
+			assert_true(s == 7 || r->erased[s] == 0);
+	}
+	assert_true(erased > 2000);
+	from_free(r);
+}
+
+static void a_chip_that_refuses_to_erase_is_reported(void **state)
+{
+	struct fake_rom *r = chip();
+
+	(void)state;
+	r->protect = true;
+	assert_int_equal(spi_erase_sector(&rom, 0x7000), ESP_E_FLASH);
+	assert_non_null(strstr(rom.err.text, "does not take command 20"));
+	from_free(r);
+}
+
 static void flash_is_read_at_any_address_and_length(void **state)
 {
 	struct fake_rom *r = chip();
@@ -316,6 +354,8 @@ int main(void)
 		cmocka_unit_test(status_registers_are_read_and_written),
 		cmocka_unit_test(waiting_ends_when_the_chip_is_idle_or_time_is_up),
 		cmocka_unit_test(one_sector_is_erased_and_no_other),
+		cmocka_unit_test(a_damaged_register_write_never_erases_another_sector),
+		cmocka_unit_test(a_chip_that_refuses_to_erase_is_reported),
 		cmocka_unit_test(flash_is_read_at_any_address_and_length),
 		cmocka_unit_test(reading_keeps_the_line_busy),
 		cmocka_unit_test(reading_goes_on_where_an_answer_was_lost),
