@@ -61,8 +61,30 @@ static void cache_enable_sets_the_registers_seen(void **state)
 		assert_int_equal(res.peek1, seen[i].control);
 		assert_int_equal(res.peek2 & 0x18, seen[i].banks);
 	}
-	assert_int_equal(call_once((struct call){ 0x40004678, { 0 }, SPI_CTRL, 0 }).peek1 & 0x20000,
-			 0x20000);
+	assert_int_equal(call_once((struct call){ 0x40004678, { 0 }, SPI_CTRL, 0 }).peek1, 0x006A8313);
+}
+
+static void cache_enable_forgets_the_window_before(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_download(&r);
+	rig_write_reg(&r, 0x3FF0000C, 0x07070000);
+	assert_int_equal(call(&r, &(struct call){ 0x40004678, { 0, 2, 0, 0 }, 0x3FF0000C, 0 }).peek1,
+			 0x00020100);
+	rig_close(&r);
+}
+
+static void attach_slows_down_a_flash_clock_that_was_undivided(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_download(&r);
+	rig_write_reg(&r, 0x60000800, 0x300);
+	assert_int_equal(call(&r, &(struct call){ 0x40004644, { 0 }, 0x60000800, 0 }).peek1, 0x200);
+	rig_close(&r);
 }
 
 static void cache_disable_clears_enable_but_not_the_banks(void **state)
@@ -377,6 +399,8 @@ int main(void)
 		cmocka_unit_test(flash_mode_config_sets_the_divider_seen),
 		cmocka_unit_test(attach_leaves_the_slow_plain_read_mode),
 		cmocka_unit_test(cache_enable_sets_the_registers_seen),
+		cmocka_unit_test(cache_enable_forgets_the_window_before),
+		cmocka_unit_test(attach_slows_down_a_flash_clock_that_was_undivided),
 		cmocka_unit_test(cache_disable_clears_enable_but_not_the_banks),
 		cmocka_unit_test(flash_functions_check_the_tables_size),
 		cmocka_unit_test(a_program_can_erase_write_and_read),
