@@ -4,6 +4,27 @@
 
 /* ---- before ---- */
 
+/* Where the ROM keeps what SPI_SET_PARAMS told it: id, size, block, sector, page,
+ * status mask. Source: disassembly of the ROM (3FFFC714 points there). */
+#define CHIP_RECORD 0x3FFFC718u
+enum { RECORD_WORDS = 6 };
+
+/* The packet has no checksum, and all that the ROM refuses rests upon it. */
+static int check_params(struct rom *rom, uint32_t flash_size)
+{
+	const uint32_t want[RECORD_WORDS] = { 0, flash_size, 0x10000, 0x1000, 0x100, 0xFFFF };
+	uint32_t addrs[RECORD_WORDS], have[RECORD_WORDS];
+	int rc;
+
+	for (uint32_t i = 0; i < RECORD_WORDS; i++)
+		addrs[i] = CHIP_RECORD + 4 * i;
+	rc = rom_read_regs(rom, addrs, have, RECORD_WORDS);
+	if (rc >= 0 && memcmp(want, have, sizeof want) != 0)
+		return esp_fail(&rom->err, ESP_E_PROTO, "the ROM took %u bytes of flash for %u",
+				flash_size, have[1]);
+	return rc;
+}
+
 int flash_rom_prepare(struct rom *rom, uint32_t flash_size)
 {
 	int rc = 0;
@@ -17,9 +38,13 @@ int flash_rom_prepare(struct rom *rom, uint32_t flash_size)
 		return rc;
 	for (int i = 0; i < FLASH_ROM_TRIES; i++) {
 		rc = rom_flash_params(rom, flash_size);
+		if (rc >= 0)
+			rc = check_params(rom, flash_size);
 		if (!rom_may_help_to_repeat(rc))
 			break;
 	}
+	if (rc < 0)
+		rom->flash_size = 0;
 	return rc;
 }
 

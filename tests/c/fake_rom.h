@@ -55,6 +55,7 @@ struct fake_rom {
 	unsigned wake_ups, status_writes, max_row;
 	/* faults: the n-th from now on (1 = next); 0 = never */
 	unsigned lose_request, lose_reply, damage_reply, damage_data, late_reply;
+	unsigned damage_params;		/* the chip size in SPI_SET_PARAMS */
 	unsigned damage_write;		/* a bit of a WRITE_REG payload */
 	bool protect;			/* the chip keeps refusing erase and write */
 	unsigned slow_spi;		/* that transaction is not over when looked at */
@@ -326,7 +327,11 @@ static inline int from_params(struct fake_rom *r, const uint8_t *p, size_t size)
 {
 	if (size != 24)
 		return 0x105;
-	r->table_bytes = from_word(p + 4);
+	for (uint32_t i = 0; i < 6; i++)
+		*from_reg(r, 0x3FFFC718 + 4 * i) = from_word(p + 4 * i);
+	if (fake_fails(&r->damage_params))
+		*from_reg(r, 0x3FFFC71C) ^= 0x100000;
+	r->table_bytes = *from_reg(r, 0x3FFFC71C);
 	return 0;
 }
 

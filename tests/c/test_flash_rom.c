@@ -195,6 +195,18 @@ static void the_size_must_be_known_first(void **state)
 	from_free(r);
 }
 
+static void a_damaged_size_is_noticed_and_told_again(void **state)
+{
+	struct fake_rom *r = from_new(4 << 20);
+
+	(void)state;
+	rom_init(&rom, &r->fp->port);
+	r->damage_params = 1;
+	assert_int_equal(flash_rom_prepare(&rom, 4 << 20), 0);
+	assert_int_equal(r->table_bytes, 4 << 20);
+	from_free(r);
+}
+
 /* ---- writing ---- */
 
 static uint8_t image[40000];
@@ -348,6 +360,7 @@ int main(void)
 		cmocka_unit_test(erasing_survives_lost_frames),
 		cmocka_unit_test(nothing_outside_the_chip_is_touched),
 		cmocka_unit_test(the_size_must_be_known_first),
+		cmocka_unit_test(a_damaged_size_is_noticed_and_told_again),
 		cmocka_unit_test(blocks_of_any_size_land_where_they_belong),
 		cmocka_unit_test(each_frame_in_turn_may_be_lost_or_damaged),
 		cmocka_unit_test(a_very_bad_line_writes_right_or_says_so),
