@@ -27,7 +27,7 @@ for i, s in ipairs(img.segments) do
   end
 end
 
-local dev <close> = device.open(opt)
+local dev <close> = device.open(opt, true)
 for _, s in ipairs(img.segments) do
   report.stage("%d bytes to 0x%08x", s.size, s.addr)
   errors.check(dev.rom:load_ram(s.addr, bytes:sub(s.offset + 1, s.offset + s.size)))

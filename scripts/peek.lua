@@ -24,7 +24,7 @@ if addr < 0x20000000 or addr + count * 4 > 0x100000000 then
     { hint = "reading there would hang the chip's loader; memory begins at 0x3ff00000" })
 end
 
-local dev <close> = device.open(opt)
+local dev <close> = device.open(opt, true)
 local words = {}
 for i = 1, count do
   words[i] = errors.check(dev.rom:read_reg(addr + (i - 1) * 4))

@@ -24,7 +24,7 @@ if addr % 4 ~= 0 or addr < 0x20000000 then
     { hint = "a multiple of 4, from 0x3ff00000 on; anything else hangs the chip's loader" })
 end
 
-local dev <close> = device.open(opt)
+local dev <close> = device.open(opt, true)
 errors.check(dev.rom:write_reg(addr, value, mask))
 local now = errors.check(dev.rom:read_reg(addr))
 report.line("0x%08x: 0x%08x", addr, now)

@@ -331,7 +331,9 @@ end
 -- A Lua error's position stays, its traceback only where it was asked for.
 local function on_error(e)
   if errors.is(e) then return e end
-  return errors.new("script", tostring(e), { cause = e, traceback = debug.traceback("", 2) })
+  local wrapped = errors.wrap(e)
+  wrapped.traceback = debug.traceback("", 2)
+  return wrapped
 end
 
 --- Runs the program.

@@ -146,8 +146,8 @@ local function identify(rom, port)
 end
 
 -- The stub, unless it is not wanted or does not start.
-local function start_loader(dev)
-  if dev.opt.no_stub then return rom_loader.new(dev.rom) end
+local function start_loader(dev, rom_only)
+  if rom_only or dev.opt.no_stub then return rom_loader.new(dev.rom) end
   local ok, result = pcall(stub_loader.start, dev.rom, dev.port, dev.opt.baud)
   if ok then
     report.detail("stub running, %d baud", dev.port:baud())
@@ -163,16 +163,18 @@ end
 --- Connects to the chip on a port.
 -- @tparam table opt the global options: `port`, `baud`, `before`, `after`,
 --   `no_stub`, `trace`
+-- @tparam[opt] boolean rom_only leave the chip in its ROM loader, whose registers
+--   and RAM are wanted
 -- @treturn device with `port`, `rom`, `chip`, `loader`; close it (`<close>`)
 -- @raise port errors (exit 3), `timeout` (4), `wrong_chip` (5)
-function device.open(opt)
+function device.open(opt, rom_only)
   local port = open_port(opt)
   local dev = setmetatable({ port = port, opt = opt }, device)
   local ok, e = pcall(function()
     dev.rom = connect(port, opt)
     check_chip(dev.rom)
     dev.chip = identify(dev.rom, port)
-    dev.loader = start_loader(dev)
+    dev.loader = start_loader(dev, rom_only)
   end)
   if not ok then
     port:close()
@@ -190,7 +192,7 @@ function device.open_to_run(opt)
   local port = open_port(opt)
   if not port:info().lines then
     port:close()
-    local dev = device.open(opt)
+    local dev = device.open(opt, true)
     dev.loader:flash_facts()
     dev.loader:boot()
     return dev

@@ -110,7 +110,9 @@ end
 -- @treturn table an error; foreign values become code `script`
 function errors.wrap(caught)
   if errors.is(caught) then return caught end
-  return errors.new("script", tostring(caught), { cause = caught })
+  local message = type(caught) == "table" and caught.message
+  return errors.new("script", type(message) == "string" and message or tostring(caught),
+    { cause = caught })
 end
 
 --- The same failure, happening after flash was changed: exit code 8.

@@ -17,8 +17,8 @@ local BOOT_ADDR <const> = 0
 --- Adds the arguments `ADDR FILE ...` and the header options to a command.
 -- @tparam table parser
 function parts.add_options(parser)
-  parser:argument("pairs", "address and file, as often as needed"):args("2+")
-    :argname { "ADDR", "FILE" }
+  parser:argument("pairs", "address and file, as often as needed"):args("*")
+    :argname "ADDR FILE"
   parser:option("--mode -m", "flash mode in the boot header: keep, qio, qout, dio, dout")
     :default "keep"
   parser:option("--freq -f", "flash clock in the boot header: keep, 20m, 26m, 40m, 80m")
@@ -33,8 +33,9 @@ end
 -- @treturn {part,...}
 -- @raise `usage`, `file`, `toobig`
 function parts.read(opt)
-  if #opt.pairs % 2 ~= 0 then
-    errors.raise("usage", "addresses and files come in pairs; the last address has no file",
+  if #opt.pairs == 0 or #opt.pairs % 2 ~= 0 then
+    errors.raise("usage", "addresses and files come in pairs" .. (#opt.pairs == 0 and "" or
+      "; the last address has no file"),
       { hint = "moonflash write 0x0 a.bin 0x10000 b.bin" })
   end
   local list = {}

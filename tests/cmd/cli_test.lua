@@ -72,7 +72,7 @@ function TestCommandLine:test_a_directory_in_front_adds_and_replaces_commands_an
   os.execute(("mkdir -p %s/scripts %s/lualib/moonflash"):format(self.dir, self.dir))
   harness.write(self.dir .. "/scripts/hi.lua", "-- scripts/hi.lua: say hi\nprint('hi')\n")
   harness.write(self.dir .. "/scripts/ports.lua",
-    "-- scripts/ports.lua: mine\nprint(require('moonflash.plan'))\n")
+    "-- scripts/ports.lua: mine\nprint((require('moonflash.plan')))\n")
   harness.write(self.dir .. "/lualib/moonflash/plan.lua", "return 'my plan'\n")
   lu.assertEquals(good("-L", self.dir, "hi"), "hi\n")
   lu.assertEquals(good("-L", self.dir, "ports"), "my plan\n")
