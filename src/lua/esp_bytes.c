@@ -30,6 +30,47 @@ static int l_sha256(lua_State *L)
 	return 1;
 }
 
+/* ---- SHA-256 of what comes in pieces ---- */
+
+#define SHA256_TYPE "esp.sha256_sum"
+
+/* esp.sha256_begin() -> sum */
+static int l_sha256_begin(lua_State *L)
+{
+	SHA2_CTX *c = lua_newuserdatauv(L, sizeof *c, 0);
+
+	SHA256Init(c);
+	luaL_setmetatable(L, SHA256_TYPE);
+	return 1;
+}
+
+/* sum:add(bytes) -> sum */
+static int l_sum_add(lua_State *L)
+{
+	SHA2_CTX *c = luaL_checkudata(L, 1, SHA256_TYPE);
+	size_t len;
+	const char *s = luaL_checklstring(L, 2, &len);
+
+	SHA256Update(c, (const uint8_t *)s, len);
+	lua_settop(L, 1);
+	return 1;
+}
+
+/* sum:hex() -> 64 hex digits of all pieces so far; more may follow */
+static int l_sum_hex(lua_State *L)
+{
+	SHA2_CTX copy = *(SHA2_CTX *)luaL_checkudata(L, 1, SHA256_TYPE);
+	char hex[SHA256_DIGEST_STRING_LENGTH];
+
+	SHA256End(&copy, hex);
+	lua_pushstring(L, hex);
+	return 1;
+}
+
+static const luaL_Reg sum_methods[] = {
+	{ "add", l_sum_add }, { "hex", l_sum_hex }, { NULL, NULL },
+};
+
 /* esp.crc32(bytes [, crc]) -> CRC-32 (IEEE), of both when an earlier one is given */
 static int l_crc32(lua_State *L)
 {
@@ -126,12 +167,18 @@ static int l_inflate(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-	{ "md5", l_md5 }, { "sha256", l_sha256 }, { "crc32", l_crc32 },
+	{ "md5", l_md5 }, { "sha256", l_sha256 },
+	{ "sha256_begin", l_sha256_begin }, { "crc32", l_crc32 },
 	{ "sector_crcs", l_sector_crcs }, { "deflate", l_deflate }, { "inflate", l_inflate },
 	{ NULL, NULL },
 };
 
 void esp_open_bytes(lua_State *L)
 {
+	luaL_newmetatable(L, SHA256_TYPE);
+	luaL_setfuncs(L, sum_methods, 0);
+	lua_pushvalue(L, -1);
+	lua_setfield(L, -2, "__index");
+	lua_pop(L, 1);
 	luaL_setfuncs(L, functions, 0);
 }
