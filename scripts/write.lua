@@ -6,6 +6,7 @@ local esp     <const> = require "esp"
 local parts   <const> = require "moonflash.parts"
 local plan    <const> = require "moonflash.plan"
 local report  <const> = require "moonflash.report"
+local writer  <const> = require "moonflash.writer"
 
 local parser = cli.parser("write", "Writes files to flash and proves it by reading back.", [[
 Everything is checked before the first erase. A boot image at 0x0 gets the size
@@ -27,14 +28,16 @@ local opt = cli.parse(parser)
 local listen = console.parse_options(opt)
 local list = parts.read(opt)
 parts.check(list, opt.force)
-plan.write { parts = list, flash_bytes = parts.largest(opt), allow_partial = true }
+plan.write { parts = list, flash_bytes = parts.largest(opt),
+  allow_partial = parts.is_partial(list) }
 
 local dev <close> = device.open(opt)
 local flash = dev:flash()
 parts.must_fit(list, flash)
 parts.patch(list, opt, flash)
-local steps = dev:plan { parts = list, full = opt.full, allow_partial = true }
+local request = { parts = list, full = opt.full, allow_partial = parts.is_partial(list) }
 if opt.dry_run then
+  local steps = dev:plan(request)
   for _, line in ipairs(plan.describe(steps)) do report.line("%s", line) end
   report.result(plan.to_table(steps))
   dev:leave()
@@ -42,10 +45,12 @@ if opt.dry_run then
 end
 
 local started = esp.clock()
-local s = steps.summary
-dev:run(steps, function(total) return report.progress("writing", total, dev:clock()) end)
-dev:prove(steps, function(total) return report.progress("verifying", total, dev:clock()) end)
+local function show(what)
+  return function(total) return report.progress(what, total, dev:clock()) end
+end
+local s = writer.write(dev, request, { writing = show "writing", verifying = show "verifying" })
 dev:leave(listen)
 report.result { bytes = s.bytes, sectors_written = s.written, sectors_skipped = s.skipped,
-  sectors_erased = s.erased, seconds = esp.clock() - started, verified = true }
+  sectors_erased = s.erased, seconds = esp.clock() - started, retries = s.retries,
+  verified = true }
 report.ok("%d bytes verified, %d sectors written, %d already there", s.bytes, s.written, s.skipped)

@@ -6,6 +6,7 @@
 -- @module moonflash.device
 local chip_id <const> = require "moonflash.chip_id"
 local console <const> = require "moonflash.console"
+local diagnosis <const> = require "moonflash.diagnosis"
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
 local flash_chips <const> = require "moonflash.flash_chips"
@@ -160,6 +161,13 @@ local function start_loader(dev, rom_only)
   return rom_loader.new(dev.rom)
 end
 
+local function usb_serial_of(name)
+  if not name:match("^/dev/") then return nil end
+  for _, p in ipairs(esp.ports() or {}) do
+    if p.name == name then return p.serial end
+  end
+end
+
 --- Connects to the chip on a port.
 -- @tparam table opt the global options: `port`, `baud`, `before`, `after`,
 --   `no_stub`, `trace`
@@ -169,7 +177,8 @@ end
 -- @raise port errors (exit 3), `timeout` (4), `wrong_chip` (5)
 function device.open(opt, rom_only)
   local port = open_port(opt)
-  local dev = setmetatable({ port = port, opt = opt }, device)
+  local dev = setmetatable({ port = port, opt = opt, port_name = port:info().name }, device)
+  dev.usb_serial = usb_serial_of(dev.port_name)
   local ok, e = pcall(function()
     dev.rom = connect(port, opt)
     check_chip(dev.rom)
@@ -182,6 +191,64 @@ function device.open(opt, rom_only)
   end
   report.stage("%s, MAC %s, crystal %d MHz", dev.chip.chip, dev.chip.mac, dev.chip.crystal.mhz)
   return dev
+end
+
+-- Rates below which a noisy line may work.
+local SLOWER <const> = { 921600, 460800, 230400, 115200, 57600 }
+
+--- The next lower rate, for a line that loses too much.
+-- @treturn integer
+function device:lower_baud()
+  for _, baud in ipairs(SLOWER) do
+    if baud < self.port:baud() then return baud end
+  end
+  return SLOWER[#SLOWER]
+end
+
+-- The name the same adapter has now: by its serial number when its path changed.
+local function find_again(self)
+  if not self.usb_serial then return self.port_name end
+  for _, p in ipairs(esp.ports() or {}) do
+    if p.serial == self.usb_serial then return p.name end
+  end
+  return self.port_name
+end
+
+local WAIT_FOR_PORT_S <const> = 30
+
+local function open_again(self, cause)
+  local till = esp.clock() + WAIT_FOR_PORT_S
+  while true do
+    local port = esp.open(find_again(self), start_baud(self.opt))
+    if port then return port end
+    if esp.clock() > till then error(cause, 0) end
+    esp.sleep(250)
+  end
+end
+
+--- Connects again after the line or the port failed, to the same chip.
+-- @param cause the error to raise when the port does not come back
+-- @tparam[opt] integer baud use this rate from now on
+-- @raise `wrong_chip` when another MAC answers; nothing was written to that chip
+function device:reconnect(cause, baud)
+  if baud then self.opt = setmetatable({ baud = tostring(baud) }, { __index = self.opt }) end
+  local mac = self.chip.mac
+  self.port:close()
+  self.port = open_again(self, cause)
+  if self.opt.trace then esp.trace(self.port) end
+  self.rom = connect(self.port, self.opt)
+  check_chip(self.rom)
+  self.chip = identify(self.rom, self.port)
+  if self.chip.mac ~= mac then
+    errors.raise("wrong_chip", ("another chip answers now: MAC %s, not %s"):format(self.chip.mac,
+      mac), { exit = self.changed and 8 or 5, hint = "connect the first board again and run the"
+      .. " same command" })
+  end
+  self.loader = start_loader(self)
+  if self.flash_info then
+    self.loader:flash_facts()
+    self.loader:set_flash_size(self.flash_info.size)
+  end
 end
 
 --- Opens the port and starts the flashed firmware: by a reset where there are
@@ -217,6 +284,12 @@ function device:flash()
       { hint = "check the supply and the flash pins GPIO6 to GPIO11", exit = 5 })
   end
   info.id, info.status = facts.id, facts.status
+  local real = diagnosis.wraps_at(self, info.size_bytes)
+  if real then
+    errors.raise("flash", ("the flash chip says %s but repeats itself after %s"):format(
+      numbers.size_text(info.size_bytes), numbers.size_text(real)), { exit = 5,
+      hint = "it is a smaller chip with a wrong id; nothing was written" })
+  end
   info.size = info.size_bytes
   self.loader:set_flash_size(info.size)
   self.flash_info = info
@@ -274,7 +347,7 @@ end
 
 -- The same failure once the chip has changed: exit 8, and how to repair it.
 local function after_change(dev, e, addr)
-  return errors.after_change(e, addr, ("%s; run the same command again to repair it"):format(
+  return errors.after_change(e, errors.wrap(e).addr or addr, ("%s; run the same command again to repair it"):format(
     dev.boot_sector_touched and "the chip has no bootable image now"
     or "the chip has changed in part"))
 end
@@ -289,9 +362,11 @@ function device:plan(request)
   request.crc32 = esp.crc32
   local steps = plan.write(request)
   if #steps.needs == 0 then return steps end
-  local old = {}
-  for _, need in ipairs(steps.needs) do old[need.addr] = self:read(need.addr, need.size) end
-  return plan.fill(steps, old)
+  request.old = request.old or {}
+  for _, need in ipairs(steps.needs) do
+    request.old[need.addr] = self:read(need.addr, need.size)
+  end
+  return plan.fill(steps, request.old)
 end
 
 local function program_bytes(steps)
@@ -308,7 +383,7 @@ end
 -- @raise with exit 8 (or 130) once the first sector was erased
 function device:run(steps, show)
   if steps:is_empty() then return end
-  local at = 0
+  local at
   self.changed, self.boot_sector_touched = true, steps:touches_boot()
   local progress = show and show(program_bytes(steps))
   local ok, e = pcall(self.loader.run, self.loader, steps, function(done, addr)
@@ -383,7 +458,7 @@ function device:prove(steps, show)
   local by_hashes = self.loader.has_hashes
   local ok, at, name = pcall(by_hashes and prove_by_hashes or prove_by_reading, self, steps,
     not by_hashes and show and show(steps.summary.bytes) or nil)
-  if not ok then error(after_change(self, at, 0), 0) end
+  if not ok then error(after_change(self, at), 0) end
   if at then
     errors.raise("chip_changed", ("flash differs from %s at 0x%06x after writing"):format(name,
       at), { addr = at, hint = "run the same command again; if it stays, check the supply and"

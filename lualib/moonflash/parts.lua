@@ -115,6 +115,17 @@ function parts.largest(opt)
   return image_header.sizes[code].bytes
 end
 
+--- Whether a part begins inside a sector, so that what is before it must be kept.
+-- What its last sector holds behind a part becomes blank otherwise.
+-- @tparam {part,...} list
+-- @treturn boolean
+function parts.is_partial(list)
+  for _, part in ipairs(list) do
+    if part.addr % 0x1000 ~= 0 then return true end
+  end
+  return false
+end
+
 --- Bytes of all parts.
 -- @tparam {part,...} list
 -- @treturn integer

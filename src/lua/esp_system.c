@@ -18,6 +18,17 @@ static int l_clock(lua_State *L)
 	return 1;
 }
 
+/* esp.sleep(ms): waits; a signal ends it early */
+static int l_sleep(lua_State *L)
+{
+	lua_Integer ms = luaL_checkinteger(L, 1);
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+	luaL_argcheck(L, ms >= 0 && ms <= 86400000, 1, "milliseconds out of range");
+	nanosleep(&t, NULL);
+	return 0;
+}
+
 /* esp.terminal(fd = 2) -> width in columns, or false when fd is no terminal */
 static int l_terminal(lua_State *L)
 {
@@ -108,7 +119,7 @@ static int l_write_file(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-	{ "clock", l_clock }, { "terminal", l_terminal }, { "write_file", l_write_file },
+	{ "clock", l_clock }, { "sleep", l_sleep }, { "terminal", l_terminal }, { "write_file", l_write_file },
 	{ NULL, NULL },
 };
 

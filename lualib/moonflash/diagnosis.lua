@@ -1,0 +1,91 @@
+--- Why flash does not hold what was written: unstable reads, protection, a stuck
+-- cell, or a chip that is smaller than it says.
+-- @module moonflash.diagnosis
+local esp <const> = require "esp"
+
+local diagnosis = {}
+
+local SECTOR <const> = 0x1000
+local BLANK <const> = ("\xff"):rep(SECTOR)
+local BP_BITS <const> = 0x1c
+
+-- The sectors of a plan that do not hold what they should.
+local function wrong_sectors(dev, steps)
+  local wrong = {}
+  for _, sector in ipairs(steps.sectors) do
+    if sector.action ~= "skip" then
+      local now = dev:read(sector.addr, SECTOR)
+      if now ~= sector.data then wrong[#wrong + 1] = { sector = sector, now = now } end
+    end
+    if #wrong == 4 then break end
+  end
+  return wrong
+end
+
+-- Whether two addresses of the chip are the same cells.
+local function is_alias(dev, steps, sector)
+  for _, other in ipairs(steps.sectors) do
+    if other.addr ~= sector.addr and other.data ~= BLANK
+      and (other.addr - sector.addr) % 0x40000 == 0
+      and dev:read(sector.addr, SECTOR) == other.data then
+      return other.addr
+    end
+  end
+end
+
+-- One row per cause, most telling first: the test, its words, whether writing
+-- once more makes no sense.
+local CAUSES <const> = {
+  { function(dev, w) return dev:read(w.sector.addr, SECTOR) ~= w.now end,
+    "reading twice gives two answers: supply or wiring", false },
+  { function(dev) return (dev.loader:flash_facts().status[1] or 0) & BP_BITS ~= 0 end,
+    "the flash chip is write protected; 'moonflash unprotect' clears that", true },
+  { function(dev, w, steps) return is_alias(dev, steps, w.sector) end,
+    "its contents appear at another address: the chip is smaller than its id says", true },
+  { function(_, w) return w.now == BLANK end,
+    "it stays blank: programming has no effect there", false },
+}
+
+--- Says why flash differs after a write.
+-- @tparam device dev
+-- @tparam plan steps what was to be done
+-- @treturn string the cause in words, with the sectors
+-- @treturn boolean whether another attempt makes no sense
+function diagnosis.of_mismatch(dev, steps)
+  local wrong = wrong_sectors(dev, steps)
+  if #wrong == 0 then return "reading it once more finds it right: supply or wiring", false end
+  local where = ("%d%s sectors from 0x%06x on"):format(#wrong, #wrong == 4 and " or more" or "",
+    wrong[1].sector.addr)
+  for _, row in ipairs(CAUSES) do
+    if row[1](dev, wrong[1], steps) then return ("%s (%s)"):format(row[2], where), row[3] end
+  end
+  return ("cells that do not take what is written (%s)"):format(where), false
+end
+
+--- Whether a chip answers at half of its size with what is at its start: then it
+-- is smaller than its id says (or the upper half is a copy, which is as rare as
+-- it is harmless to ask about).
+-- @tparam device dev
+-- @tparam integer size_bytes by its id
+-- @treturn integer|nil the real size, nil when nothing speaks against the id
+function diagnosis.wraps_at(dev, size_bytes)
+  local hashes = dev.loader.has_hashes and dev.loader
+  if not hashes then return nil end
+  local probe <const> = 4 * SECTOR
+  local first = hashes:hashes { { addr = 0, size = probe } }
+  local blank = esp.crc32(BLANK)
+  local half = size_bytes
+  local real
+  while half > 0x40000 do
+    half = half // 2
+    local there = hashes:hashes { { addr = half, size = probe } }
+    for at = 0, probe - 1, SECTOR do
+      if first(at) ~= there(half + at) then return real end
+    end
+    if first(0) == blank then return nil end
+    real = half
+  end
+  return real
+end
+
+return diagnosis

@@ -1,0 +1,74 @@
+--- Carries a write through until it is proven, whatever the line does.
+--
+-- A write is a plan from the hashes of what is in flash now, so after any
+-- trouble the same request is simply planned again: what has arrived is not
+-- sent twice, and nothing depends on remembering what was done.
+-- @module moonflash.writer
+local diagnosis <const> = require "moonflash.diagnosis"
+local errors <const> = require "moonflash.errors"
+local report <const> = require "moonflash.report"
+
+local writer = {}
+
+-- How often each kind of trouble is worked around before it is reported.
+local PATIENCE <const> = { gone = 5, line = 4, mismatch = 1 }
+
+-- What kind of trouble an error is; nil when trying again makes no sense.
+local KINDS <const> = {
+  gone = "gone", timeout = "line", protocol = "line", refused = "line", io = "gone",
+  chip_changed = "mismatch", flash = "mismatch",
+}
+
+local RECOVER <const> = {}
+
+function RECOVER.gone(dev, e)
+  report.warn("%s; waiting for it to come back", e.message)
+  dev:reconnect(e)
+end
+
+function RECOVER.line(dev, e)
+  report.warn("%s; trying again at a lower rate", e.message)
+  dev:reconnect(e, dev:lower_baud())
+end
+
+function RECOVER.mismatch(dev, e, steps, last)
+  local cause, final = diagnosis.of_mismatch(dev, steps)
+  if final or last then
+    errors.raise("flash", ("%s: %s"):format(e.message, cause), { exit = 8, addr = e.addr,
+      hint = e.hint, changed = true })
+  end
+  report.warn("%s: %s; writing once more", e.message, cause)
+end
+
+local function carry_out(dev, steps, show)
+  dev:run(steps, show and show.writing)
+  dev:prove(steps, show and show.verifying)
+end
+
+--- Writes and proves.
+-- @tparam device dev
+-- @tparam table request as for @{moonflash.plan.write}; its `old` is kept so that
+--   bytes beside a part survive a second attempt
+-- @tparam[opt] table show `writing`, `verifying`: functions that make a progress
+--   function of a total
+-- @treturn table summary of the first plan, with `retries`
+-- @raise with exit 8 when flash changed and could not be brought to the end
+function writer.write(dev, request, show)
+  local steps = dev:plan(request)
+  local summary, left = steps.summary, {}
+  for kind, n in pairs(PATIENCE) do left[kind] = n end
+  summary.retries = 0
+  while true do
+    local ok, e = pcall(carry_out, dev, steps, show)
+    if ok then return summary end
+    local kind = errors.is(e) and KINDS[e.code]
+    if not kind or left[kind] == 0 and kind ~= "mismatch" then error(e, 0) end
+    RECOVER[kind](dev, e, steps, left[kind] == 0)
+    left[kind] = left[kind] - 1
+    summary.retries = summary.retries + 1
+    request.full = false  -- what did arrive need not be sent again
+    steps = dev:plan(request)
+  end
+end
+
+return writer
