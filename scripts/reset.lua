@@ -5,6 +5,7 @@ local device <const> = require "moonflash.device"
 local errors <const> = require "moonflash.errors"
 local esp    <const> = require "esp"
 local report <const> = require "moonflash.report"
+local resets <const> = require "moonflash.resets"
 
 local parser = cli.parser("reset", "Resets the chip by its modem lines.", [[
 examples:
@@ -23,7 +24,7 @@ if not port:info().lines then
     { hint = "press the board's reset button" })
 end
 if listen then errors.check(port:baud(console.BOOT_BAUD)) end
-errors.check(esp.reset(port, opt.before or "nodemcu", opt.to == "loader" and "loader" or "run"))
+errors.check(esp.reset(port, resets.to_run(opt.before), opt.to == "loader" and "loader" or "run"))
 if listen then console.listen(port, listen, console.BOOT_BAUD) end
 report.result { to = opt.to }
 report.ok("reset into the %s", opt.to)

@@ -220,6 +220,8 @@ local function parse_with(parser, args)
   })
 end
 
+local AFTER <const> = { run = true, stay = true, none = true }
+
 -- Environment and defaults behind the global options.
 local function settle(opt)
   opt.port = opt.port or os.getenv("MOONFLASH_PORT")
@@ -229,6 +231,10 @@ local function settle(opt)
       { hint = "a number such as 115200 or 921600, or auto" })
   end
   opt.after = opt.after or "run"
+  if not AFTER[opt.after] then
+    errors.raise("usage", ("--after: there is no '%s'"):format(opt.after),
+      { hint = "run, stay or none" })
+  end
   return opt
 end
 

@@ -13,6 +13,7 @@ local flash_chips <const> = require "moonflash.flash_chips"
 local numbers <const> = require "moonflash.numbers"
 local plan <const> = require "moonflash.plan"
 local report <const> = require "moonflash.report"
+local resets <const> = require "moonflash.resets"
 local rom_loader <const> = require "moonflash.rom_loader"
 local stub_loader <const> = require "moonflash.stub_loader"
 
@@ -121,7 +122,7 @@ end
 
 local function connect(port, opt)
   local rom = esp.rom(port)
-  local reset = opt.before or (port:info().lines and "nodemcu" or "none")
+  local reset = resets.parse(opt.before or (port:info().lines and "nodemcu" or "none"))
   local ok, message, code = rom:connect { reset = reset, attempts = opt.attempts }
   if ok then return rom end
   if code == "timeout" then no_answer(port, rom, message) end
@@ -264,7 +265,7 @@ function device.open_to_run(opt)
     dev.loader:boot()
     return dev
   end
-  local ok, message, code = esp.reset(port, opt.before or "nodemcu", "run")
+  local ok, message, code = esp.reset(port, resets.to_run(opt.before), "run")
   if not ok then
     port:close()
     errors.raise(code, message)
@@ -478,9 +479,10 @@ end
 -- @treturn string|nil what was heard
 function device:leave(listen)
   if self.opt.after == "run" then
-    if self.port:info().lines then
+    if self.port:info().lines and self.opt.before ~= "none" then
       if listen then errors.check(self.port:baud(boot_baud(self.chip))) end
-      errors.check(esp.reset(self.port, "nodemcu", "run"))
+      errors.check(esp.reset(self.port, resets.to_run(self.opt.before), "run",
+        self.rom and self.rom:inverted()))
     else
       self.loader:boot()
     end

@@ -108,7 +108,8 @@ static int read_sequence(lua_State *L, int i, enum reset_purpose purpose,
 	return 0;
 }
 
-/* esp.reset(port, name or steps [, "run" | "loader"]) -> true | nil, message, code */
+/* esp.reset(port, name or steps [, "run" | "loader" [, inverted]]) -> true | nil,
+ * message, code; inverted: for a board that inverts both lines (rom:inverted()) */
 static int l_reset(lua_State *L)
 {
 	static const char *const purposes[] = { "loader", "run", NULL };
@@ -120,7 +121,8 @@ static int l_reset(lua_State *L)
 
 	if (read_sequence(L, 2, purpose, own, &seq, &p->err) < 0)
 		return esp_push_fail(L, &p->err);
-	return esp_push_ok(L, reset_run(p, seq.steps, seq.n, 0), &p->err);
+	return esp_push_ok(L, reset_run(p, seq.steps, seq.n,
+					lua_toboolean(L, 4) ? RESET_INVERTED : 0), &p->err);
 }
 
 /* esp.resets() -> { { name=, purpose="loader"|"run", about= }, ... } */
@@ -196,6 +198,13 @@ static int l_heard(lua_State *L)
 static int l_is_stub(lua_State *L)
 {
 	lua_pushboolean(L, check_rom(L)->is_stub);
+	return 1;
+}
+
+/* rom:inverted() -> true when the chip was reached with both lines inverted */
+static int l_inverted(lua_State *L)
+{
+	lua_pushboolean(L, check_rom(L)->used_flags & RESET_INVERTED);
 	return 1;
 }
 
@@ -453,7 +462,7 @@ static int l_trace(lua_State *L)
 
 static const luaL_Reg methods[] = {
 	{ "connect", l_connect }, { "sync", l_sync }, { "heard", l_heard },
-	{ "is_stub", l_is_stub }, { "change_baud", l_change_baud },
+	{ "is_stub", l_is_stub }, { "inverted", l_inverted }, { "change_baud", l_change_baud },
 	{ "read_reg", l_read_reg }, { "read_regs", l_read_regs }, { "write_reg", l_write_reg },
 	{ "load_ram", l_load_ram }, { "run", l_run }, { "boot", l_boot },
 	{ "flash_id", l_flash_id }, { "flash_status", l_flash_status },
