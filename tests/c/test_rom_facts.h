@@ -36,11 +36,15 @@ struct rig {
 	size_t n;
 };
 
+/* MOONFLASH_ROM names a dump of a real mask ROM: the same facts must hold. */
 static inline struct chip_config rig_config(int strap)
 {
 	struct chip_config cfg;
+	const char *rom = getenv("MOONFLASH_ROM");
 
 	chip_config_init(&cfg);
+	if (rom)
+		snprintf(cfg.rom_path, sizeof cfg.rom_path, "%s", rom);
 	cfg.lines_wired = false;
 	cfg.strap = strap;
 	return cfg;
