@@ -36,7 +36,7 @@ static struct cpu_insn plain(uint32_t w, enum cpu_op op, int32_t imm)
 static enum cpu_op decode_snm0(uint32_t w)
 {
 	switch (F_T) {
-	case 0x8: return F_S == 0 ? CPU_OP_JX : CPU_OP_ILL;	/* ret */
+	case 0x8: return CPU_OP_RET;	/* whatever s is */
 	case 0xa: return CPU_OP_JX;
 	case 0xc: return CPU_OP_CALLX0;
 	default: return CPU_OP_ILL;
@@ -281,7 +281,7 @@ static enum cpu_op decode_st3n(uint32_t w)
 	if (F_R != 15)
 		return CPU_OP_ILL;
 	switch (F_T) {
-	case 0: return F_S == 0 ? CPU_OP_RET_N : CPU_OP_ILL;
+	case 0: return CPU_OP_RET_N;		/* whatever s is */
 	case 2: return CPU_OP_BREAK_N;
 	case 3: return F_S == 0 ? CPU_OP_NOP_N : CPU_OP_ILL;
 	default: return CPU_OP_ILL;

@@ -227,6 +227,7 @@ bool cpu_exec(struct cpu *c, uint64_t budget)
 
 	op_J: BRANCH();
 	op_JX: JUMP(S);
+	op_RET: JUMP(a[0]);
 	op_RET_N: JUMP(a[0]);
 	op_CALL0: a[0] = PC + 3; BRANCH();
 	op_CALLX0: value = S; a[0] = PC + 3; JUMP(value);

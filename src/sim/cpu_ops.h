@@ -65,8 +65,9 @@
 	X(S32I) \
 	X(S32I_N) \
 	X(J)		/* to rel */ \
-	X(JX)		/* to s; also ret */ \
-	X(RET_N)	/* to a0 */ \
+	X(JX)		/* to s */ \
+	X(RET)		/* to a0 */ \
+	X(RET_N) \
 	X(CALL0)	/* a0 = next, to rel */ \
 	X(CALLX0)	/* a0 = next, to s */ \
 	X(BEQZ)		/* s == 0: to rel */ \

@@ -155,7 +155,8 @@ static void jumps_and_calls_set_pc_and_the_return_address(void **state)
 
 	m->at = c->pc;
 	c->a[5] = ROM + 0x103;		/* another region, odd address */
-	m->rom[0x103] = 0x80;		/* ret */
+	m->rom[0x103] = 0x80;		/* ret; its field s is of no meaning */
+	m->rom[0x104] = 0x05;
 	code(m, 0x0005a0);		/* jx a5 */
 	steps(m, 2);
 	assert_int_equal(c->pc, CODE + 23);

@@ -17,9 +17,12 @@
 #include "sim/cpu_core.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { DATA_RAM = 0x3ffc0000, DATA_RAM_BYTES = 0x10000, MAX_DIFFERENCES = 5 };
 
@@ -218,15 +221,26 @@ static bool save(const char *path, const uint8_t *data, size_t size)
 	return f && fclose(f) == 0 && good;
 }
 
-static FILE *start_qemu(const char *image)
+static FILE *start_qemu(const char *image, pid_t *pid)
 {
-	char command[512];
+	char loader[300];
+	int ends[2];
 
-	snprintf(command, sizeof command,
-		 "exec timeout 3000 qemu-system-xtensa -M sim -cpu lx106 -display none -serial none "
-		 "-monitor none -semihosting -singlestep -d cpu,nochain "
-		 "-device loader,file=%s,addr=0x%x 2>&1", image, IMAGE_BASE);
-	return popen(command, "r");
+	snprintf(loader, sizeof loader, "loader,file=%s,addr=0x%x", image, IMAGE_BASE);
+	if (pipe(ends) < 0)
+		return NULL;
+	*pid = fork();
+	if (*pid == 0) {
+		dup2(ends[1], 2);
+		close(ends[0]);
+		close(ends[1]);
+		execlp("qemu-system-xtensa", "qemu-system-xtensa", "-M", "sim", "-cpu", "lx106",
+		       "-display", "none", "-serial", "none", "-monitor", "none", "-semihosting",
+		       "-singlestep", "-d", "cpu,nochain", "-device", loader, (char *)NULL);
+		_exit(127);
+	}
+	close(ends[1]);
+	return *pid < 0 ? NULL : fdopen(ends[0], "r");
 }
 
 static int finish(struct diff *d, size_t programs, uint32_t end_pc)
@@ -245,6 +259,7 @@ int main(int argc, char **argv)
 	static struct diff d;
 	size_t programs = argc == 5 ? strtoul(argv[3], NULL, 10) : 0;
 	uint32_t seed = argc == 5 ? (uint32_t)strtoul(argv[4], NULL, 10) : 0;
+	pid_t qemu = 0;
 	FILE *log;
 
 	if (programs == 0 || programs > 10000) {
@@ -262,13 +277,15 @@ int main(int argc, char **argv)
 		},
 		.regions = 2, .io_read = io_read, .io_write = io_write,
 	};
-	log = start_qemu(argv[2]);
+	log = start_qemu(argv[2], &qemu);
 	if (!log || cpu_open(&d.cpu, &d.bus) < 0) {
 		perror("lx106_diff");
 		return 2;
 	}
 	run(&d, log);
-	pclose(log);
+	fclose(log);
+	kill(qemu, SIGKILL);	/* after a difference it may never end */
+	waitpid(qemu, NULL, 0);
 	cpu_close(&d.cpu);
 	free(d.image);
 	return finish(&d, programs,
