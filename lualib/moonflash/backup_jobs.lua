@@ -100,17 +100,28 @@ end
 
 --- Opens a backup file and proves all of it.
 -- @tparam string path
+-- @tparam[opt] function from_bare makes a backup of bytes that are none
 -- @treturn backup
 -- @raise `file`
-function jobs.open(path)
+function jobs.open(path, from_bare)
+  local bytes = files.read(path, backup.MAX_BYTES)
   local ok, b = pcall(function()
-    return backup.parse(files.read(path, backup.MAX_BYTES)):check()
+    if from_bare and not backup.is_backup(bytes) then return from_bare(bytes) end
+    return backup.parse(bytes):check()
   end)
   if ok then return b end
   if errors.is(b, "file") and not b.hint then
     errors.raise("file", ("%s: %s"):format(path, b.message), { hint = "nothing was changed" })
   end
   error(b, 0)
+end
+
+--- Opens a backup file, or the bare bytes of a whole flash.
+-- @tparam string path
+-- @treturn backup proven
+-- @raise `file`
+function jobs.open_any(path)
+  return jobs.open(path, require("moonflash.restore").from_bare)
 end
 
 --- `backup check FILE`

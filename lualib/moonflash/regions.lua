@@ -195,7 +195,11 @@ function regions.identify(read, flash_size)
   return found
 end
 
-local function pick(list, name)
+--- The ranges of a name in a list of regions.
+-- @tparam {region,...} list
+-- @tparam string name one of `regions.names`; firmware is several regions
+-- @treturn {range,...} { name, addr, size }; may be empty
+function regions.pick(list, name)
   local members, out = MEMBERS[name], {}
   for _, r in ipairs(list) do
     if r.name == name or members and members[r.name] then
@@ -233,7 +237,7 @@ function regions.find(read, flash_size, name)
     found = without_table(found, found.read, flash_size)
     if not found.header and name ~= "rf-cal" then none(name, found) end
   end
-  local list = pick(found.regions, name)
+  local list = regions.pick(found.regions, name)
   if #list == 0 then none(name, found) end
   return list, found
 end
