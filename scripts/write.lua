@@ -45,10 +45,7 @@ if opt.dry_run then
 end
 
 local started = esp.clock()
-local function show(what)
-  return function(total) return report.progress(what, total, dev:clock()) end
-end
-local s = writer.write(dev, request, { writing = show "writing", verifying = show "verifying" })
+local s = writer.write(dev, request, report.showing(dev))
 dev:leave(listen)
 report.result { bytes = s.bytes, sectors_written = s.written, sectors_skipped = s.skipped,
   sectors_erased = s.erased, seconds = esp.clock() - started, retries = s.retries,

@@ -25,12 +25,13 @@ struct clock {
 	volatile uint32_t ticks;
 };
 
-/* Lets the ROM's last bytes out before the rate changes. */
+/* Lets the ROM's last bytes out before the rate changes, and whoever listens
+ * follow the change: 50 ms are more than any USB bridge keeps bytes back. */
 static void set_baud(uint32_t baud)
 {
 	while (UART0_STATUS >> 16 & 0xFF)
 		;
-	for (uint32_t start = xthal_get_ccount(); xthal_get_ccount() - start < CLOCK_HZ / 1000;)
+	for (uint32_t start = xthal_get_ccount(); xthal_get_ccount() - start < CLOCK_HZ / 20;)
 		;
 	UART0_CLKDIV = (CLOCK_HZ + baud / 2) / baud;
 }

@@ -289,6 +289,24 @@ local function run_file(path, rest)
   return load_text(text, "@" .. path, _G)(table.unpack(rest))
 end
 
+-- A Lua file that returns a recipe wants it carried out.
+local function run_recipe(result, path)
+  local recipe = package.loaded["moonflash.recipe"]
+  if not recipe or not recipe.is(result) then return result end
+  local parser = cli.parser(path, "Carries out the recipe " .. path .. ".", "example:\n  moonflash "
+    .. path .. " -p /dev/ttyUSB0")
+  parser:flag("-n --dry-run", "print the plan and change nothing")
+  result:run(cli.parse(parser), path:match("^.*/") or "")
+end
+
+--- Loads a recipe without carrying it out.
+-- @tparam string path
+-- @treturn recipe|any what the file returns
+-- @raise `file`, `script`
+function cli.load_file(path)
+  return run_file(path, {})
+end
+
 local function run_command(name, before, rest)
   local text, path = find_script(name, cli.dirs)
   if not text then unknown_command(name, cli.dirs) end
@@ -329,7 +347,7 @@ local function dispatch(args)
   end
   if name:match("%.lua$") then
     cli.args = table.move(rest, 1, #rest, #before + 1, table.move(before, 1, #before, 1, {}))
-    return run_file(name, rest)
+    return run_recipe(run_file(name, rest), name)
   end
   return run_command(name, before, rest)
 end

@@ -35,12 +35,6 @@ function console.parse_options(opt)
   return { seconds = seconds, baud = math.tointeger(tonumber(baud)) or DEFAULT_BAUD }
 end
 
--- Feeds text line by line to show(); returns the unfinished rest.
-local function show_lines(rest)
-  for line in rest:gmatch("(.-)\r?\n") do console.show(line) end
-  return rest:match("[^\n]*$")
-end
-
 -- The boot ROM's text comes at its own rate. It ends with the checksum of the
 -- image, or where it gives up; from there on the firmware speaks.
 local function boot_is_over(text)
@@ -60,24 +54,44 @@ local function read_boot(port, baud)
   return boot
 end
 
---- Shows what the chip prints, control characters escaped.
+--- Collects what the chip prints.
 -- @param port an `esp` port
 -- @tparam table listen from @{console.parse_options}
 -- @tparam[opt] integer boot_baud rate of the boot ROM's text, when the chip is
 --   being reset at this moment: 74880, or 115200 with a 40 MHz crystal
+-- @tparam[opt] function seen gets all that was heard after each piece; true ends it
+-- @treturn string what was heard, as it came
+function console.capture(port, listen, boot_baud, seen)
+  local till = port:now() + math.floor(listen.seconds * 1e6)
+  local heard = boot_baud and read_boot(port, boot_baud) or ""
+  local enough = seen and seen(heard)
+  errors.check(port:baud(listen.baud))
+  while not enough and port:now() < till do
+    local s = errors.check(port:read(4096, PIECE_MS))
+    heard = heard .. s
+    enough = seen and #s > 0 and seen(heard)
+  end
+  return heard
+end
+
+--- Shows what the chip prints, line by line, control characters escaped.
+-- @param port an `esp` port
+-- @tparam table listen from @{console.parse_options}
+-- @tparam[opt] integer boot_baud as for @{console.capture}
 -- @treturn string what was heard, as it came
 function console.listen(port, listen, boot_baud)
-  local till = port:now() + math.floor(listen.seconds * 1e6)
-  local heard = { boot_baud and read_boot(port, boot_baud) or "" }
-  local rest = show_lines(heard[1])
-  errors.check(port:baud(listen.baud))
-  while port:now() < till do
-    local s = errors.check(port:read(4096, PIECE_MS))
-    heard[#heard + 1] = s
-    rest = show_lines(rest .. s)
+  local shown = 0
+  local function show(heard)
+    while true do
+      local first, last = heard:find("\r?\n", shown + 1)
+      if not first then return end
+      console.show(heard:sub(shown + 1, first - 1))
+      shown = last
+    end
   end
-  if rest ~= "" then console.show(rest) end
-  return table.concat(heard)
+  local heard = console.capture(port, listen, boot_baud, show)
+  if shown < #heard then console.show(heard:sub(shown + 1)) end
+  return heard
 end
 
 --- Shows one line of the chip's.

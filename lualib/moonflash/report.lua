@@ -132,6 +132,16 @@ function report.progress(what, total, clock)
   end
 end
 
+--- The progress displays of a write, as @{moonflash.writer} takes them.
+-- @tparam device dev
+-- @treturn table `writing`, `verifying`
+function report.showing(dev)
+  local function show(what)
+    return function(total) return report.progress(what, total, dev:clock()) end
+  end
+  return { writing = show "writing", verifying = show "verifying" }
+end
+
 --- A line of a result, on standard output; not with `--json`.
 function report.line(format, ...)
   if state.json then return end
