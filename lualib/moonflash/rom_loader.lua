@@ -30,6 +30,34 @@ function rom_loader:flash_facts()
   return { id = id, status = { self.rom:flash_status(1), self.rom:flash_status(2) } }
 end
 
+--- Reads the flash chip's status registers.
+-- @treturn {integer,...} SR1, SR2, SR3
+function rom_loader:status()
+  local status = {}
+  for n = 1, 3 do status[n] = errors.check(self.rom:flash_status(n)) end
+  return status
+end
+
+local STATUS_REGISTER <const> = { [0x01] = 1, [0x31] = 2, [0x11] = 3 }
+local WRITE_ENABLE <const>, BUSY <const>, STATUS_WRITES <const> = 0x06, 0x01, 200
+
+--- Writes status registers, after write enable, and waits.
+-- @tparam integer op 0x01, 0x31 or 0x11
+-- @tparam string bytes one, or two with 0x01
+-- @raise `flash` when the chip stays busy
+function rom_loader:write_status(op, bytes)
+  if #bytes == 1 then
+    errors.check(self.rom:flash_write_status(STATUS_REGISTER[op], bytes:byte()))
+    return
+  end
+  errors.check(self.rom:spi { op = WRITE_ENABLE })
+  errors.check(self.rom:spi { op = op, out = bytes })
+  for _ = 1, STATUS_WRITES do
+    if errors.check(self.rom:flash_status(1)) & BUSY == 0 then return end
+  end
+  errors.raise("flash", "the flash chip stays busy after a write of its status register")
+end
+
 --- Tells the ROM the real size; its table says 4 MB for every chip.
 -- @tparam integer size_bytes
 function rom_loader:set_flash_size(size_bytes)

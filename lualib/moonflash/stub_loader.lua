@@ -73,6 +73,19 @@ function stub_loader:flash_facts()
   return info
 end
 
+--- Reads the flash chip's status registers.
+-- @treturn {integer,...} SR1, SR2, SR3
+function stub_loader:status()
+  return errors.check(self.stub:info()).status
+end
+
+--- Writes status registers, after write enable, and waits.
+-- @tparam integer op 0x01, 0x31 or 0x11
+-- @tparam string bytes one, or two with 0x01
+function stub_loader:write_status(op, bytes)
+  errors.check(self.stub:write_status(op, bytes))
+end
+
 --- The stub goes by absolute addresses and needs no size.
 function stub_loader:set_flash_size()
 end
