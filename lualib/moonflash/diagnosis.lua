@@ -1,7 +1,6 @@
 --- Why flash does not hold what was written: unstable reads, protection, a stuck
 -- cell, or a chip that is smaller than it says.
 -- @module moonflash.diagnosis
-local esp <const> = require "esp"
 
 local diagnosis = {}
 
@@ -62,28 +61,34 @@ function diagnosis.of_mismatch(dev, steps)
   return ("cells that do not take what is written (%s)"):format(where), false
 end
 
---- Whether a chip answers at half of its size with what is at its start: then it
--- is smaller than its id says (or the upper half is a copy, which is as rare as
--- it is harmless to ask about).
+local PROBE <const> = 4 * SECTOR
+
+-- Hashes of the first sectors from an address on; nil when two are the same, for
+-- then finding them elsewhere proves nothing.
+local function probe(loader, addr)
+  local hash = loader:hashes { { addr = addr, size = PROBE } }
+  local list, seen = {}, {}
+  for at = 0, PROBE - 1, SECTOR do
+    local h = hash(addr + at)
+    if seen[h] then return nil end
+    seen[h] = true
+    list[#list + 1] = h
+  end
+  return table.concat(list, ",")
+end
+
+--- Whether a chip shows at half of its size what is at its start: then it is
+-- smaller than its id says. Flash that is blank or uniform tells nothing.
 -- @tparam device dev
 -- @tparam integer size_bytes by its id
 -- @treturn integer|nil the real size, nil when nothing speaks against the id
 function diagnosis.wraps_at(dev, size_bytes)
-  local hashes = dev.loader.has_hashes and dev.loader
-  if not hashes then return nil end
-  local probe <const> = 4 * SECTOR
-  local first = hashes:hashes { { addr = 0, size = probe } }
-  local blank = esp.crc32(BLANK)
-  local half = size_bytes
+  local first = dev.loader.has_hashes and probe(dev.loader, 0)
+  if not first then return nil end
   local real
-  while half > 0x40000 do
-    half = half // 2
-    local there = hashes:hashes { { addr = half, size = probe } }
-    for at = 0, probe - 1, SECTOR do
-      if first(at) ~= there(half + at) then return real end
-    end
-    if first(0) == blank then return nil end
-    real = half
+  local half = size_bytes // 2
+  while half >= 0x40000 and probe(dev.loader, half) == first do
+    real, half = half, half // 2
   end
   return real
 end
