@@ -137,18 +137,20 @@ end
 
 -- What the firmware itself does not check.
 local function check(entries, flash_bytes)
-  partition.check(entries, flash_bytes)
   local lfs = partition.entry(entries, "lfs")
   if lfs and lfs.addr + lfs.size > edit.MAPPED then
     errors.raise("plan", ("LFS (%s) must end below 0x100000: only the first MB of flash is mapped")
       :format(numbers.range_text(lfs.addr, lfs.size)), { addr = lfs.addr })
   end
   local spiffs, limit = partition.entry(entries, "spiffs"), limit_of(entries, flash_bytes)
-  if spiffs and spiffs.addr + spiffs.size > limit then
+  if spiffs and spiffs.size <= 0 then
+    errors.raise("plan", ("no room for SPIFFS at %s"):format(numbers.hex(spiffs.addr)),
+      { addr = spiffs.addr })
+  elseif spiffs and spiffs.addr + spiffs.size > limit then
     errors.raise("plan", ("SPIFFS (%s) reaches into the system parameters at %s"):format(
       numbers.range_text(spiffs.addr, spiffs.size), numbers.hex(limit)), { addr = spiffs.addr })
   end
-  return entries
+  return partition.check(entries, flash_bytes)
 end
 
 --- Changes a table.
