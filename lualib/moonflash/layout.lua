@@ -192,6 +192,12 @@ function layout.regions(generation, flash_bytes, given, firmware_end)
   return add_free(list, flash_bytes)
 end
 
+--- Sort regions and fill the gaps between them with free ones.
+-- @tparam {region,...} regions none of them free
+-- @tparam integer flash_bytes
+-- @treturn {region,...}
+function layout.fill(regions, flash_bytes) return add_free(regions, flash_bytes) end
+
 --- The region of a name.
 -- @tparam {region,...} regions
 -- @tparam string name
