@@ -57,7 +57,7 @@ local function where(i)
   if not number then
     errors.raise("usage", ("'%s' is no TCP port"):format(opt.rfc2217))
   end
-  return ("rfc2217:%s:%d"):format(host == "" and "localhost" or host,
+  return ("rfc2217:%s:%d"):format(host == "" and "127.0.0.1" or host,
     number == 0 and 0 or number + i - 1)
 end
 
