@@ -79,47 +79,76 @@ function spiffs_find.area(generation, flash_bytes, addr, entries)
   return math.max(0, (last - addr) // unit * unit)
 end
 
-local function good_files(fs)
-  local good = 0
-  for _, id in ipairs(fs.order) do
-    local _, why = spiffs_read.data_pages(fs, fs.files[id])
-    good = good + (why and -1 or 1)
-  end
-  return good
-end
-
--- File systems without magic: of the starts that could be, the one whose files
--- fit together best.
+-- File systems without magic start where the firmware's end is rounded to.
 local function without_magic(view, facts)
   local size = facts.layout_bytes
-  local first = spiffs_find.candidates("0.9", size, facts.firmware_end)[1]
-  local best, best_good
-  for step = 0, 8 do
-    local addr = first - step * OLD_ALIGN
-    local area = addr > IROM and spiffs_find.area("0.9", size, addr) or 0
-    local medium = area >= 4 * SECTOR and part_medium(view, addr, area)
-    local geo = medium and spiffs_read.probe(medium, 0)
-    if geo and not geo.flavour.magic then
-      local good = good_files(spiffs_read.mount { medium = medium, geometry = geo })
-      if good > 0 and (not best or good > best_good) then
-        best, best_good = describe(addr, geo, area, true, "likely"), good
-      end
+  local addr = spiffs_find.candidates("0.9", size, facts.firmware_end)[1]
+  local area = spiffs_find.area("0.9", size, addr)
+  if area < 4 * SECTOR then return nil end
+  local geo = spiffs_read.probe(part_medium(view, addr, area))
+  if geo and not geo.flavour.magic then return describe(addr, geo, area, true, "likely") end
+end
+
+--- Does a sector begin with a lookup page of a file system of 4096-byte blocks
+-- without magic? At most 15 entries, then blank but for the erase count.
+-- @tparam flash_view view
+-- @tparam integer addr of a sector
+-- @treturn boolean
+function spiffs_find.is_lookup(view, addr)
+  local page = view:get(addr, PAGE)
+  return page:sub(31, 254) == ("\xff"):rep(224)
+end
+
+local function first_magic(view, first, last, step)
+  for addr = first, last, step do
+    if not view:is_blank(addr) then
+      local geo = magic_at(view, addr)
+      if geo then return addr, geo end
     end
   end
-  return best
 end
 
 -- Any file system with a magic, wherever it is.
 local function anywhere(view)
   local last = math.min(view.size, SEARCH_END)
-  for _, step in ipairs { 0x10000, 0x2000 } do
-    for addr = IROM + step, last - step, step do
-      if not view:is_blank(addr) then
-        local geo = magic_at(view, addr)
-        if geo then return addr, geo end
-      end
+  local addr, geo = first_magic(view, 2 * IROM, last - IROM, IROM)
+  if not addr then addr, geo = first_magic(view, IROM + 0x2000, last - 0x2000, 0x2000) end
+  return addr, geo
+end
+
+-- The rest of a file system looks like a whole one from any block on: the start
+-- is the lowest address at which it does.
+local function back_to_start(view, addr, geo)
+  while addr - geo.block > IROM do
+    local before = magic_at(view, addr - geo.block)
+    if not before or view:get(addr - geo.block + 0xFC, 2) == "\xff\xff" or before.block ~= geo.block or before.flavour ~= geo.flavour
+      or before.blocks ~= geo.blocks + 1 then
+      break
+    end
+    addr, geo = addr - geo.block, before
+  end
+  return addr, geo
+end
+
+-- Where 2.x keeps its files. Small chips have them right behind the firmware, so
+-- that contents alone do not tell where one ends and the other begins.
+local function of_2x(view, facts)
+  local generation, size, last = facts.generation, facts.layout_bytes, facts.firmware_end
+  local addr, geo
+  if size - 0x5000 < 700000 then addr, geo = first_magic(view, IROM + 0x2000, last, 0x2000) end
+  for _, start in ipairs(addr and {} or spiffs_find.candidates(generation, size, last)) do
+    geo = start < view.size and magic_at(view, start)
+    if geo then
+      addr, geo = back_to_start(view, start, geo)
+      break
     end
   end
+  local certain = addr ~= nil
+  if not addr then addr, geo = anywhere(view) end
+  if not addr then return nil end
+  local reachable = certain or addr <= last      -- no gap between firmware and file system
+  return describe(addr, geo, spiffs_find.area(generation, size, addr), reachable,
+    certain and "certain" or reachable and "likely" or "guess")
 end
 
 local function entries_of(facts)
@@ -139,6 +168,7 @@ end
 function spiffs_find.installed(view, facts)
   local generation, size = facts.generation, facts.layout_bytes
   if generation == "0.9" then return without_magic(view, facts) end
+  if generation == "2.x" then return of_2x(view, facts) end
   local entries = entries_of(facts)
   for _, addr in ipairs(spiffs_find.candidates(generation, size, facts.firmware_end, entries)) do
     local geo = addr < view.size and magic_at(view, addr)
@@ -146,12 +176,6 @@ function spiffs_find.installed(view, facts)
       return describe(addr, geo, spiffs_find.area(generation, size, addr, entries), true, "certain")
     end
   end
-  if entries then return nil end
-  local addr, geo = anywhere(view)
-  if not addr then return nil end
-  local probable = addr <= facts.firmware_end      -- no gap between firmware and file system
-  return describe(addr, geo, spiffs_find.area(generation, size, addr), probable,
-    probable and "likely" or "guess")
 end
 
 --- Opens a file system for reading.
