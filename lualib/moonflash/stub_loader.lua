@@ -14,15 +14,11 @@ local READ_PIECE <const> = 0x40000
 -- Rates to try, fastest first; the first that carries the test pattern stays.
 local LADDER <const> = { 2000000, 1500000, 921600, 460800, 230400 }
 
--- The chip's loader takes the stub's upload at this rate without loss; more than
--- that its receive interrupt does not keep up with (reference: ROM, auto-baud).
-local UPLOAD_BAUD <const> = 921600
-
 -- Alternating bits, long runs and the framing bytes: what a marginal line garbles.
 local PATTERN <const> = ("U\xaa\x00\xff\xc0\xdb\x0f\xf0"):rep(10)
 
 local function try_rate(self, baud)
-  if not self.stub:set_baud(baud, "pll") then return false end
+  if not self.stub:set_baud(baud, "double") then return false end
   for _ = 1, 3 do
     if not self.stub:ping(PATTERN) then
       self.stub:set_baud(self.start_baud, "as they are")
@@ -36,7 +32,7 @@ end
 local function choose_rate(self, baud)
   if baud ~= "auto" then
     local rate = math.tointeger(tonumber(baud))
-    if rate ~= self.port:baud() then errors.check(self.stub:set_baud(rate, "pll")) end
+    errors.check(self.stub:set_baud(rate, "double"))
     return
   end
   for _, rate in ipairs(LADDER) do
@@ -53,9 +49,6 @@ end
 function stub_loader.start(rom, port, baud)
   local self = setmetatable({ rom = rom, port = port, name = "stub",
     has_hashes = true }, stub_loader)
-  self.start_baud = port:baud()
-  local rate = math.tointeger(tonumber(baud)) or UPLOAD_BAUD
-  if rate > self.start_baud then rom:change_baud(math.min(rate, UPLOAD_BAUD)) end
   self.start_baud = port:baud()
   self.stub = errors.check(esp.stub(rom))
   choose_rate(self, baud)

@@ -8,15 +8,17 @@
  * the ROM needs to latch its straps after RST rises; 550 ms serve boards whose
  * capacitor on RST is large. */
 
-/* Both lines change at once, and are walked over "both on", so that no state
+/* The transistor empties the capacitor on RST within microseconds, so 20 ms hold
+ * the chip in reset for sure; the slow run is for boards with a supervisor chip.
+ * Both lines change at once, and are walked over "both on", so that no state
  * in between can let the chip start with GPIO0 high. */
 static const struct reset_step nodemcu_loader[] = {
 	{ RESET_BOTH, 0, 0 }, { RESET_BOTH, 1, 1 }, { RESET_BOTH, 0, 1 },
-	{ RESET_WAIT_MS, 100, 0 }, { RESET_BOTH, 1, 0 }, { RESET_WAIT_MS, 50, 550 },
+	{ RESET_WAIT_MS, 20, 100 }, { RESET_BOTH, 1, 0 }, { RESET_WAIT_MS, 50, 550 },
 	{ RESET_BOTH, 0, 0 }, { RESET_DTR, 0, 0 },
 };
 static const struct reset_step nodemcu_app[] = {
-	{ RESET_BOTH, 0, 0 }, { RESET_BOTH, 0, 1 }, { RESET_WAIT_MS, 100, 0 },
+	{ RESET_BOTH, 0, 0 }, { RESET_BOTH, 0, 1 }, { RESET_WAIT_MS, 20, 100 },
 	{ RESET_BOTH, 0, 0 },
 };
 static const struct reset_step classic_loader[] = {

@@ -19,10 +19,10 @@ static void nodemcu_changes_both_lines_at_once(void **state)
 {
 	(void)state;
 	assert_string_equal(run("nodemcu", RESET_TO_LOADER, 0),
-			    "lines 0 0;lines 1 1;lines 0 1;sleep 100;lines 1 0;sleep 50;"
+			    "lines 0 0;lines 1 1;lines 0 1;sleep 20;lines 1 0;sleep 50;"
 			    "lines 0 0;lines 0 -1;");
 	assert_string_equal(run("nodemcu", RESET_TO_APP, 0),
-			    "lines 0 0;lines 0 1;sleep 100;lines 0 0;");
+			    "lines 0 0;lines 0 1;sleep 20;lines 0 0;");
 }
 
 static void a_slow_run_takes_the_long_wait_only_where_there_is_one(void **state)
@@ -37,7 +37,7 @@ static void an_inverted_run_flips_every_level_and_nothing_else(void **state)
 {
 	(void)state;
 	assert_string_equal(run("nodemcu", RESET_TO_LOADER, RESET_INVERTED),
-			    "lines 1 1;lines 0 0;lines 1 0;sleep 100;lines 0 1;sleep 50;"
+			    "lines 1 1;lines 0 0;lines 1 0;sleep 20;lines 0 1;sleep 50;"
 			    "lines 1 1;lines 1 -1;");
 	assert_string_equal(run("dtr", RESET_TO_LOADER, RESET_INVERTED), "lines 0 -1;");
 }
