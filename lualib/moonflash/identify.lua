@@ -99,6 +99,15 @@ local function first_blank(view)
   return math.min(MAPPED_END, view.size)
 end
 
+-- The same, less a file system without magic right behind it.
+local function firmware_sectors(view)
+  local addr = math.min(first_blank(view), view.size - 0x4000)
+  while addr - SECTOR > IROM and spiffs_find.is_lookup(view, addr - SECTOR) do
+    addr = addr - SECTOR
+  end
+  return addr
+end
+
 -- The last sector with contents below an address.
 local function contents_below(view, addr)
   while addr > IROM and view:is_blank(addr - SECTOR) do addr = addr - SECTOR end
@@ -140,7 +149,7 @@ local function text_range(view, kind, low_end, table_read)
       or irom and irom.size > 0 and irom.addr + irom.size or MAPPED_END
     return IROM, math.min(last, view.size, MAPPED_END)
   elseif kind == "nodemcu" or kind == "combined" then
-    return IROM, first_blank(view)
+    return IROM, firmware_sectors(view)
   end
   return math.min(low_end, SECTOR), low_end
 end

@@ -446,15 +446,39 @@ function upgrade.plan(facts, firmware, flash_bytes, options)
     flash_bytes = flash_bytes, firmware_end = p.last }
 end
 
+--- Plan to write a firmware that is not NodeMCU: it alone, at 0.
+-- @param facts,firmware,flash_bytes,options as for `plan`; of the options `mode`,
+-- `freq` and `erase_all` count
+-- @treturn table as `plan`, without what belongs to NodeMCU
+-- @raise `range` when it does not fit
+function upgrade.plain(facts, firmware, flash_bytes, options)
+  local _, old_text = era_on_chip(facts)
+  local p = { facts = facts, options = options or {}, flash_bytes = flash_bytes, parts = {},
+    blank = {}, explain = {}, warnings = {}, bytes = firmware.bytes, name = firmware.name }
+  if #firmware.bytes > flash_bytes then
+    errors.raise("range", ("%s has %d bytes, this chip has %s of flash"):format(firmware.name,
+      #firmware.bytes, numbers.size_text(flash_bytes)))
+  end
+  explain(p, "from %s to %s", old_text, firmware.parsed.name)
+  if p.options.erase_all then
+    p.blank[1] = { addr = 0, size = flash_bytes, name = "all of flash" }
+    explain(p, "all of flash is erased")
+  end
+  plan_firmware(p)
+  return { parts = all_parts(p), keep = {}, old_text = old_text, downgrade = false,
+    explain = p.explain, warnings = p.warnings, header_changes = p.header_changes,
+    flash_bytes = flash_bytes }
+end
+
 --- The plan as plain data for JSON: no flash contents.
 -- @tparam table p from `plan`
 -- @treturn table
 function upgrade.to_table(p)
-  local fs = p.file_system
+  local fs = p.file_system or {}
   local copy = { from = p.from, to = p.era, generation = p.generation, downgrade = p.downgrade,
     explain = p.explain, warnings = p.warnings, init_data = p.init_data, lfs = p.lfs,
     file_system = { action = fs.action, addr = fs.addr, size = fs.size, why = fs.why,
-      files = fs.files }, parts = {}, keep = p.keep }
+      files = fs.files }, table = p.table, parts = {}, keep = p.keep }
   for i, part in ipairs(p.parts) do
     copy.parts[i] = { addr = part.addr, size = part.size or #part.data, name = part.name,
       blank = part.data == nil }
