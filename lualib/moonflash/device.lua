@@ -1,10 +1,8 @@
 --- A chip we are connected to, with what we know of it.
 --
--- This is the only module that turns `nil, message, code` of the module `esp`
--- into raised errors for the workflows, and the only one that decides which
--- port, which rate and which loader are used.
+-- What workflows use: connect, look at flash, plan, run, prove, leave.
 -- @module moonflash.device
-local chip_id <const> = require "moonflash.chip_id"
+local connection <const> = require "moonflash.connection"
 local console <const> = require "moonflash.console"
 local diagnosis <const> = require "moonflash.diagnosis"
 local errors <const> = require "moonflash.errors"
@@ -14,168 +12,14 @@ local numbers <const> = require "moonflash.numbers"
 local plan <const> = require "moonflash.plan"
 local report <const> = require "moonflash.report"
 local resets <const> = require "moonflash.resets"
-local rom_loader <const> = require "moonflash.rom_loader"
-local stub_loader <const> = require "moonflash.stub_loader"
 
 local device = {}
 device.__index = device
 
 local SECTOR <const> = 0x1000
-local CONNECT_BAUD <const> = 115200
-local ROM_BAUD_MAX <const> = 921600
-local QUICK_ATTEMPTS <const> = 2
-local MAGIC_ADDR <const> = 0x40001000
-local EFUSE_ADDRS <const> = { 0x3ff00050, 0x3ff00054, 0x3ff00058, 0x3ff0005c }
-local CLKDIV_ADDR <const> = 0x60000014
 
--- The rate at which the ROM is spoken to: its auto-baud follows whatever comes
--- first. It keeps up with 921600 and not with much more (reference: ROM, auto-baud),
--- so that is tried first, and 115200 when it finds no answer.
-local function start_baud(opt)
-  local rate = math.tointeger(tonumber(opt.baud))
-  return rate and math.min(rate, ROM_BAUD_MAX) or CONNECT_BAUD
-end
-
-local function list_names(list)
-  local names = {}
-  for i, p in ipairs(list) do names[i] = p.name end
-  return table.concat(names, ", ")
-end
-
---- The port to use: the one named, or the only candidate there is.
--- A port that was not chosen is never opened.
--- @tparam table opt `port`
--- @treturn string its name
--- @raise `missing`, `usage`
-function device.choose_port(opt)
-  if opt.port then return opt.port end
-  local usb = {}
-  for _, p in ipairs(errors.check(esp.ports())) do
-    if p.transport == "usb" then usb[#usb + 1] = p end
-  end
-  if #usb == 1 then
-    report.stage("port %s (%s)", usb[1].name, usb[1].product or usb[1].description or "USB")
-    return usb[1].name
-  end
-  if #usb == 0 then
-    errors.raise("missing", "no port given and no USB serial port found", {
-      hint = "plug the board in with a data cable and check the driver, or name the port"
-        .. " with -p; 'moonflash ports' lists all",
-    })
-  end
-  errors.raise("usage", "several ports could be the board: " .. list_names(usb), {
-    hint = "choose one with -p or MOONFLASH_PORT",
-  })
-end
-
-local PORT_HINTS <const> = {
-  access = function(message)
-    local group = message:match("group (%S+)")
-    return ("add yourself to the group that owns it: sudo usermod -aG %s $USER, then log in"
-      .. " again"):format(group or "dialout")
-  end,
-  busy = function() return "close the other program (a serial monitor, ModemManager, brltty)" end,
-  missing = function()
-    local list = esp.ports()
-    if not list or #list == 0 then return "there are no serial ports now; is it plugged in?" end
-    return "ports there are: " .. list_names(list)
-  end,
-}
-
-local function open_port(opt)
-  local name = device.choose_port(opt)
-  local port, message, code = esp.open(name, start_baud(opt))
-  if port then
-    if opt.trace then esp.trace(port) end
-    return port
-  end
-  local hint = PORT_HINTS[code]
-  errors.raise(code, message, { hint = hint and hint(message), exit = code == "argument" and 2
-    or 3 })
-end
-
--- Opens the port that an option table names, with errors as hints.
--- @tparam table opt `port`, `baud`, `trace`
--- @return an `esp` port
-device.open_port = open_port
-
--- Resets into the firmware and listens at the two rates a boot log may have.
-local function listen(port, found)
-  if not port:info().lines then return end
-  for _, baud in ipairs { 74880, 115200 } do
-    if not port:baud(baud) then return end
-    port:flush()
-    if not esp.reset(port, "nodemcu", "run") then return end
-    local pieces, till = {}, port:now() + 600000
-    while port:now() < till do
-      local s = port:read(4096, 100)
-      if not s then return end
-      pieces[#pieces + 1] = s
-    end
-    found[#found + 1] = { baud = baud, bytes = table.concat(pieces) }
-  end
-end
-
--- Says why nothing answered, from what was on the line meanwhile.
-local function no_answer(port, rom, message)
-  local found = { rom:heard() }
-  listen(port, found)
-  local verdict = require("moonflash.heard").verdict(found)
-  errors.raise("timeout", ("%s: %s"):format(message, verdict.message), { hint = verdict.hint })
-end
-
-local function connect(port, opt)
-  local rom = esp.rom(port)
-  local reset = resets.parse(opt.before or (port:info().lines and "nodemcu" or "none"))
-  if opt.baud == "auto" and not opt.no_stub and port:baud(ROM_BAUD_MAX) then
-    if rom:connect { reset = reset, attempts = QUICK_ATTEMPTS } then return rom end
-    errors.check(port:baud(CONNECT_BAUD))
-  end
-  local ok, message, code = rom:connect { reset = reset, attempts = opt.attempts }
-  if ok then return rom end
-  if code == "timeout" then no_answer(port, rom, message) end
-  errors.raise(code, message, { exit = code == "argument" and 2 or nil })
-end
-
-local function check_chip(rom)
-  local word = errors.check(rom:read_reg(MAGIC_ADDR))
-  local name = chip_id.by_magic(word)
-  if name == "ESP8266" then return end
-  errors.raise("wrong_chip", name and ("this chip is an %s, not an ESP8266"):format(name)
-    or ("this chip is unknown (magic word 0x%08x), not an ESP8266"):format(word), {
-    hint = "nothing was written; moonflash flashes ESP8266 and ESP8285 only",
-  })
-end
-
-local function identify(rom, port)
-  local words = errors.check(rom:read_regs(EFUSE_ADDRS))
-  local chip = chip_id.from_efuse(table.unpack(words))
-  local divider = errors.check(rom:read_reg(CLKDIV_ADDR))
-  chip.crystal = chip_id.crystal(port:baud(), divider & 0xfffff)
-  return chip
-end
-
--- The stub, unless it is not wanted or does not start.
-local function start_loader(dev, rom_only)
-  if rom_only or dev.opt.no_stub then return rom_loader.new(dev.rom) end
-  local ok, result = pcall(stub_loader.start, dev.rom, dev.port, dev.opt.baud)
-  if ok then
-    report.detail("stub running, %d baud", dev.port:baud())
-    return result
-  end
-  if errors.is(result, "gone") or errors.is(result, "interrupted") then error(result, 0) end
-  report.warn("the stub did not start (%s); using the chip's own loader: slower, without"
-    .. " hashes", tostring(result))
-  dev.rom = connect(dev.port, dev.opt)
-  return rom_loader.new(dev.rom)
-end
-
-local function usb_serial_of(name)
-  if not name:match("^/dev/") then return nil end
-  for _, p in ipairs(esp.ports() or {}) do
-    if p.name == name then return p.serial end
-  end
-end
+--- Opens the port that an option table names. See @{moonflash.connection.open_port}.
+device.open_port = connection.open_port
 
 --- Connects to the chip on a port.
 -- @tparam table opt the global options: `port`, `baud`, `before`, `after`,
@@ -185,15 +29,10 @@ end
 -- @treturn device with `port`, `rom`, `chip`, `loader`; close it (`<close>`)
 -- @raise port errors (exit 3), `timeout` (4), `wrong_chip` (5)
 function device.open(opt, rom_only)
-  local port = open_port(opt)
+  local port = connection.open_port(opt)
   local dev = setmetatable({ port = port, opt = opt, port_name = port:info().name }, device)
-  dev.usb_serial = usb_serial_of(dev.port_name)
-  local ok, e = pcall(function()
-    dev.rom = connect(port, opt)
-    check_chip(dev.rom)
-    dev.chip = identify(dev.rom, port)
-    dev.loader = start_loader(dev, rom_only)
-  end)
+  dev.usb_serial = connection.usb_serial_of(dev.port_name)
+  local ok, e = pcall(connection.establish, dev, rom_only)
   if not ok then
     port:close()
     error(e, 0)
@@ -228,7 +67,7 @@ local WAIT_FOR_PORT_S <const> = 30
 local function open_again(self, cause)
   local till = esp.clock() + WAIT_FOR_PORT_S
   while true do
-    local port = esp.open(find_again(self), start_baud(self.opt))
+    local port = esp.open(find_again(self), connection.start_baud(self.opt))
     if port then return port end
     if esp.clock() > till then error(cause, 0) end
     esp.sleep(250)
@@ -245,15 +84,12 @@ function device:reconnect(cause, baud)
   self.port:close()
   self.port = open_again(self, cause)
   if self.opt.trace then esp.trace(self.port) end
-  self.rom = connect(self.port, self.opt)
-  check_chip(self.rom)
-  self.chip = identify(self.rom, self.port)
+  connection.establish(self)
   if self.chip.mac ~= mac then
     errors.raise("wrong_chip", ("another chip answers now: MAC %s, not %s"):format(self.chip.mac,
       mac), { exit = self.changed and 8 or 5, hint = "connect the first board again and run the"
       .. " same command" })
   end
-  self.loader = start_loader(self)
   if self.flash_info then
     self.loader:flash_facts()
     self.loader:set_flash_size(self.flash_info.size)
@@ -265,7 +101,7 @@ end
 -- @tparam table opt the global options
 -- @treturn device of which only `port` is of use
 function device.open_to_run(opt)
-  local port = open_port(opt)
+  local port = connection.open_port(opt)
   if not port:info().lines then
     port:close()
     local dev = device.open(opt, true)

@@ -1,0 +1,226 @@
+--- Reaching the chip: which port, which reset, at which rate, and who answers.
+--
+-- Everything that happens before flash is looked at; @{moonflash.device} is what
+-- workflows use.
+-- @module moonflash.connection
+local chip_id <const> = require "moonflash.chip_id"
+local errors <const> = require "moonflash.errors"
+local esp <const> = require "esp"
+local report <const> = require "moonflash.report"
+local resets <const> = require "moonflash.resets"
+local rom_loader <const> = require "moonflash.rom_loader"
+local stub_loader <const> = require "moonflash.stub_loader"
+
+local connection = {}
+
+local CONNECT_BAUD <const> = 115200
+local ROM_BAUD_MAX <const> = 921600
+local QUICK_ATTEMPTS <const> = 2
+
+--- The rate at which the ROM is spoken to: its auto-baud follows whatever comes
+-- first. It keeps up with 921600 and not with much more (reference: ROM, auto-baud),
+-- so that is tried first, and 115200 when it finds no answer.
+function connection.start_baud(opt)
+  local rate = math.tointeger(tonumber(opt.baud))
+  return rate and math.min(rate, ROM_BAUD_MAX) or CONNECT_BAUD
+end
+
+local function list_names(list)
+  local names = {}
+  for i, p in ipairs(list) do names[i] = p.name end
+  return table.concat(names, ", ")
+end
+
+--- The port to use: the one named, or the only candidate there is.
+-- A port that was not chosen is never opened.
+-- @tparam table opt `port`
+-- @treturn string its name
+-- @raise `missing`, `usage`
+function connection.choose_port(opt)
+  if opt.port then return opt.port end
+  local usb = {}
+  for _, p in ipairs(errors.check(esp.ports())) do
+    if p.transport == "usb" then usb[#usb + 1] = p end
+  end
+  if #usb == 1 then
+    report.stage("port %s (%s)", usb[1].name, usb[1].product or usb[1].description or "USB")
+    return usb[1].name
+  end
+  if #usb == 0 then
+    errors.raise("missing", "no port given and no USB serial port found", {
+      hint = "plug the board in with a data cable and check the driver, or name the port"
+        .. " with -p; 'moonflash ports' lists all",
+    })
+  end
+  errors.raise("usage", "several ports could be the board: " .. list_names(usb), {
+    hint = "choose one with -p or MOONFLASH_PORT",
+  })
+end
+
+local PORT_HINTS <const> = {
+  access = function(message)
+    local group = message:match("group (%S+)")
+    return ("add yourself to the group that owns it: sudo usermod -aG %s $USER, then log in"
+      .. " again"):format(group or "dialout")
+  end,
+  busy = function() return "close the other program (a serial monitor, ModemManager, brltty)" end,
+  missing = function()
+    local list = esp.ports()
+    if not list or #list == 0 then return "there are no serial ports now; is it plugged in?" end
+    return "ports there are: " .. list_names(list)
+  end,
+}
+
+--- Opens the port that an option table names, with errors as hints.
+-- @tparam table opt `port`, `baud`, `trace`
+-- @return an `esp` port
+-- @raise port errors, exit 3
+function connection.open_port(opt)
+  local name = connection.choose_port(opt)
+  local port, message, code = esp.open(name, connection.start_baud(opt))
+  if port then
+    if opt.trace then esp.trace(port) end
+    return port
+  end
+  local hint = PORT_HINTS[code]
+  errors.raise(code, message, { hint = hint and hint(message), exit = code == "argument" and 2
+    or 3 })
+end
+
+
+-- Resets into the firmware and listens at the two rates a boot log may have.
+local function listen(port, found)
+  if not port:info().lines then return end
+  for _, baud in ipairs { 74880, 115200 } do
+    if not port:baud(baud) then return end
+    port:flush()
+    if not esp.reset(port, "nodemcu", "run") then return end
+    local pieces, till = {}, port:now() + 600000
+    while port:now() < till do
+      local s = port:read(4096, 100)
+      if not s then return end
+      pieces[#pieces + 1] = s
+    end
+    found[#found + 1] = { baud = baud, bytes = table.concat(pieces) }
+  end
+end
+
+-- Says why nothing answered, from what was on the line meanwhile.
+local function no_answer(port, rom, message)
+  local found = { rom:heard() }
+  listen(port, found)
+  local verdict = require("moonflash.heard").verdict(found)
+  errors.raise("timeout", ("%s: %s"):format(message, verdict.message), { hint = verdict.hint,
+    final = true })
+end
+
+local function connect(port, opt)
+  local rom = esp.rom(port)
+  local reset = resets.parse(opt.before or (port:info().lines and "nodemcu" or "none"))
+  if opt.baud == "auto" and not opt.no_stub and port:baud(ROM_BAUD_MAX) then
+    if rom:connect { reset = reset, attempts = QUICK_ATTEMPTS } then return rom end
+    errors.check(port:baud(CONNECT_BAUD))
+  end
+  local ok, message, code = rom:connect { reset = reset, attempts = opt.attempts }
+  if ok then return rom end
+  if code == "timeout" then no_answer(port, rom, message) end
+  errors.raise(code, message, { exit = code == "argument" and 2 or nil })
+end
+
+-- Words of the chip, read until two readings agree: replies of the ROM carry no
+-- checksum.
+local function sure_words(rom, addrs)
+  local last
+  for _ = 1, 5 do
+    local words = errors.check(rom:read_regs(addrs))
+    local text = table.concat(words, ",")
+    if text == last then return words end
+    last = text
+  end
+  errors.raise("protocol", "reading the chip's registers gives another answer each time", {
+    hint = "check cable and ground; try a lower --baud" })
+end
+
+local function check_chip(word)
+  local name = chip_id.by_magic(word)
+  if name == "ESP8266" then return end
+  errors.raise("wrong_chip", name and ("this chip is an %s, not an ESP8266"):format(name)
+    or ("this chip is unknown (magic word 0x%08x), not an ESP8266"):format(word), {
+    hint = "nothing was written; moonflash flashes ESP8266 and ESP8285 only",
+  })
+end
+
+-- Magic word, the eFuse's four words, the UART's divider.
+local IDENTITY <const> = { 0x40001000, 0x3ff00050, 0x3ff00054, 0x3ff00058, 0x3ff0005c, 0x60000014 }
+
+local function identify(rom, port)
+  local words = sure_words(rom, IDENTITY)
+  check_chip(words[1])
+  local chip = chip_id.from_efuse(table.unpack(words, 2, 5))
+  chip.crystal = chip_id.crystal(port:baud(), words[6] & 0xfffff)
+  return chip
+end
+
+-- Errors of a bad line, after which connecting again may help.
+local LINE_TROUBLE <const> = { timeout = true, protocol = true, refused = true }
+local TRIES <const> = 4
+
+local function is_line_trouble(e)
+  return errors.is(e) and LINE_TROUBLE[e.code] and not e.final
+end
+
+local function connect_and_identify(dev)
+  for try = 1, TRIES do
+    local ok, e = pcall(function()
+      dev.rom = connect(dev.port, dev.opt)
+      dev.chip = identify(dev.rom, dev.port)
+    end)
+    if ok then return end
+    if try == TRIES or not is_line_trouble(e) then error(e, 0) end
+    report.detail("%s; connecting again", tostring(e))
+  end
+end
+
+local function slower(dev)
+  dev.opt = setmetatable({ baud = tostring(CONNECT_BAUD) }, { __index = dev.opt })
+end
+
+-- The stub, if need be at a lower rate; the ROM alone when it does not start.
+local function start_stub(dev)
+  for try = 1, TRIES do
+    local ok, e = pcall(stub_loader.start, dev.rom, dev.port, dev.opt.baud)
+    if ok then
+      report.detail("stub running, %d baud", dev.port:baud())
+      return e
+    end
+    if not is_line_trouble(e) and not errors.is(e, "unsupported") then error(e, 0) end
+    if try == TRIES then
+      report.warn("the stub did not start (%s); using the chip's own loader: slower, without"
+        .. " hashes", tostring(e))
+    end
+    if try == 2 then slower(dev) end
+    connect_and_identify(dev)
+  end
+  return rom_loader.new(dev.rom)
+end
+
+--- Connects and identifies the chip, and starts the loader.
+-- @tparam table dev `port`, `opt`; gets `rom`, `chip`, `loader`
+-- @tparam[opt] boolean rom_only leave the chip in its ROM loader
+-- @raise `timeout` (exit 4), `wrong_chip` (5), port errors (3)
+function connection.establish(dev, rom_only)
+  connect_and_identify(dev)
+  dev.loader = (rom_only or dev.opt.no_stub) and rom_loader.new(dev.rom) or start_stub(dev)
+end
+
+--- The serial number of the USB adapter behind a device path, if it has one.
+-- @tparam string name
+-- @treturn string|nil
+function connection.usb_serial_of(name)
+  if not name:match("^/dev/") then return nil end
+  for _, p in ipairs(esp.ports() or {}) do
+    if p.name == name then return p.serial end
+  end
+end
+
+return connection
