@@ -41,9 +41,11 @@ enum { RX_FULL = 1 << 0, TX_EMPTY = 1 << 1, RX_OVERFLOW = 1 << 4, RX_TIMEOUT = 1
 
 #define RING 4096		/* filled by the ISR, emptied by the main loop */
 
+/* The bytes are volatile too: each must be in its place before `head` says so,
+ * because the ISR may come between. */
 struct ring {
 	volatile uint32_t head, tail;
-	uint8_t byte[RING];
+	volatile uint8_t byte[RING];
 };
 
 static struct {
