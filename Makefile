@@ -1,4 +1,4 @@
-# moonflash: make [all|deps|demo|check|asan|bench|fuzz|install|clean]
+# moonflash: make [all|deps|demo|check|asan|bench|soak|fuzz|install|clean]
 #
 # Host program: build/moonflash. Nothing generated lands outside build/.
 # CC=clang works; BUILD= puts another configuration beside the first; V=1 shows
@@ -73,6 +73,8 @@ check: check-build ; sh tests/run.sh $(BUILD)
 asan: ; $(MAKE) check BUILD=build/asan O=-O1 \
 	SAN='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 bench: $(BUILD)/moonflash ; sh tests/bench/run.sh $(BUILD)
+soak: $(BUILD)/moonflash ; $(BUILD)/moonflash tests/soak/soak.lua all $(or $(N),1000) $(SEED)
+fuzz: ; BUILD=$(BUILD) sh tests/fuzz/run.sh $(or $(SECONDS),60)
 
 install: all
 	install -Dm755 $(BUILD)/moonflash $(DESTDIR)$(PREFIX)/bin/moonflash
@@ -80,5 +82,5 @@ install: all
 clean: ; rm -rf build
 
 -include $(OBJ:.o=.d) $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all deps deps-test deps-chip demo check check-build asan bench install clean
+.PHONY: all deps deps-test deps-chip demo check check-build asan bench soak fuzz install clean
 .DELETE_ON_ERROR:

@@ -324,6 +324,18 @@ local function early(before)
   return opt
 end
 
+-- With directories in front, everything is loaded anew, from there first: this
+-- module too.
+local function reload(args)
+  add_dirs(cli.dirs)
+  for name in pairs(package.loaded) do
+    if name:match("^moonflash%f[.\0]") then package.loaded[name] = nil end
+  end
+  local again = require "moonflash.cli"
+  again.reloaded = true
+  return again.main(args)
+end
+
 local function dispatch(args)
   local before, name, rest = split_args(args)
   if before[1] == "-h" or before[1] == "--help" or #args == 0 then
@@ -334,7 +346,7 @@ local function dispatch(args)
   cli.options = opt
   cli.args = before
   cli.dirs = user_dirs(opt.dirs or {})
-  add_dirs(cli.dirs)
+  if #cli.dirs > 0 and not cli.reloaded then return reload(args) end
   if opt.code then
     return load_text(opt.code, "=(command line)", _G)(name, table.unpack(rest))
   end

@@ -11,7 +11,8 @@ local errors = {}
 
 local meta = { __name = "moonflash.error" }
 
---- Every code with its exit code and meaning; the only such list in Lua.
+--- Every code with its exit code and meaning, and the hint that an error gets
+-- which has none of its own; the only such list in Lua.
 -- The words of C's `esp_err_name` are among them.
 errors.codes = {
   script            = { exit = 1, text = "the script itself failed" },
@@ -21,12 +22,16 @@ errors.codes = {
   missing           = { exit = 3, text = "no such port" },
   busy              = { exit = 3, text = "somebody else holds the port" },
   access            = { exit = 3, text = "the system refuses us the port" },
-  gone              = { exit = 3, text = "the port vanished" },
+  gone              = { exit = 3, text = "the port vanished",
+    hint = "check cable and plug, then run the same command again" },
   port              = { exit = 3, text = "the port cannot be used" },
   unsupported       = { exit = 3, text = "this port or loader cannot do that" },
-  timeout           = { exit = 4, text = "the chip did not answer in time" },
-  protocol          = { exit = 4, text = "the answer breaks the protocol" },
-  refused           = { exit = 4, text = "the loader answered with an error" },
+  timeout           = { exit = 4, text = "the chip did not answer in time",
+    hint = "check the supply and the wiring; try a lower --baud" },
+  protocol          = { exit = 4, text = "the answer breaks the protocol",
+    hint = "check cable and ground; try a lower --baud" },
+  refused           = { exit = 4, text = "the loader answered with an error",
+    hint = "run it again with --trace to see what was asked" },
   wrong_chip        = { exit = 5, text = "not the chip or board that is wanted" },
   file              = { exit = 6, text = "a file cannot be used" },
   image             = { exit = 6, text = "an image is damaged or foreign" },
@@ -70,6 +75,7 @@ function errors.new(code, message, fields)
   local err = {}
   for name, value in pairs(fields or {}) do err[name] = value end
   err.code, err.message = code, message
+  err.hint = err.hint or errors.codes[code].hint
   return setmetatable(err, meta)
 end
 

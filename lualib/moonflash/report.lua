@@ -15,9 +15,10 @@ local report = {}
 local state = { json = false, quiet = false, verbose = false, width = false, open_line = false }
 
 --- Takes the global options that concern output.
--- @tparam table opt with `json`, `quiet`, `verbose`
+-- @tparam table opt with `json`, `quiet`, `verbose`; `silent` says nothing at all
 function report.setup(opt)
-  state.json, state.quiet, state.verbose = opt.json, opt.quiet, opt.verbose
+  state.json, state.quiet, state.verbose = opt.json, opt.quiet or opt.silent, opt.verbose
+  state.silent = opt.silent
   state.width = not opt.json and not opt.quiet and esp.terminal(2)
 end
 
@@ -82,7 +83,7 @@ end
 function report.warn(format, ...)
   local line = format:format(...)
   report.event("warning", { message = line })
-  if state.json then return end
+  if state.json or state.silent then return end
   close_line()
   io.stderr:write("warning: ", line, "\n")
 end
