@@ -59,6 +59,14 @@ static struct {
 	uint32_t per_ms, last, ms;
 } hw;
 
+/* The ISR may come between any two instructions: a byte is in the ring before
+ * the index that hands it over says so. The indices alone are volatile, and the
+ * compiler moves other accesses across those. */
+static inline void ordered(void)
+{
+	__asm__ volatile("" : : : "memory");
+}
+
 static uint32_t ticks(void)
 {
 	uint32_t t;
@@ -107,11 +115,15 @@ static void isr(void *arg)
 int hw_rx(void)
 {
 	uint32_t tail = hw.rx.tail;
+	uint8_t byte;
 
 	if (tail == hw.rx.head)
 		return -1;
+	ordered();
+	byte = hw.rx.byte[tail % RING];
+	ordered();
 	hw.rx.tail = tail + 1;
-	return hw.rx.byte[tail % RING];
+	return byte;
 }
 
 void hw_tx(uint8_t byte)
@@ -121,6 +133,7 @@ void hw_tx(uint8_t byte)
 	while (head - hw.tx.tail == RING)
 		;
 	hw.tx.byte[head % RING] = byte;
+	ordered();
 	hw.tx.head = head + 1;
 	if (!hw.tx_on) {
 		hw.tx_on = true;
