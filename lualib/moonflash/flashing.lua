@@ -236,13 +236,13 @@ local function boot_rate(dev)
 end
 
 -- Listens from the reset on; longer while NodeMCU formats.
-local function hear(dev, baud, limit)
+local function hear(dev, baud, limit, want)
   local port, show, before = dev.port, line_shower(), ""
   local start = port:now()
   local function seen(heard)
     heard = before .. heard
     show(heard)
-    return boot_watch.enough(heard, (port:now() - start) / 1e6, FORMATTING)
+    return boot_watch.enough(heard, (port:now() - start) / 1e6, FORMATTING, want)
   end
   before = console.capture(port, { seconds = limit, baud = baud }, boot_rate(dev), seen)
   if boot_watch.judge(before).state == "formatting" then
@@ -267,7 +267,7 @@ function flashing.leave(dev, opt, firmware)
   if dev.port:info().lines then errors.check(dev.port:baud(boot_rate(dev))) end
   dev:leave()
   local verdict = boot_watch.judge(hear(dev, boot_watch.baud(found.generation, found.version),
-    opt.watch))
+    opt.watch, not firmware.parsed.nodemcu and "text" or "prompt"))
   if verdict.state == "prompt" or verdict.state == "running" then
     report.stage("%s", verdict.text)
   else

@@ -73,6 +73,12 @@ function TestEnough:test_a_prompt_ends_the_wait_and_time_does()
   lu.assertTrue(boot_watch.enough(ROM, 10, 10))
 end
 
+function TestEnough:test_where_no_prompt_is_to_come_text_will_do()
+  local log = ROM .. "\r\nhello from a program\r\n"
+  lu.assertFalse(boot_watch.enough(log, 1, 10))
+  lu.assertTrue(boot_watch.enough(log, 1, 10, "text"))
+end
+
 function TestEnough:test_formatting_extends_the_time()
   local log = ROM .. "Formatting file system. Please wait...\r\n"
   lu.assertFalse(boot_watch.enough(log, 60, 10))
