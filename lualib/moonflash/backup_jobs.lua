@@ -39,13 +39,17 @@ end
 
 -- What the firmware is and where it keeps things; nothing when that fails, since
 -- a backup of something strange is worth as much.
+-- To search a firmware that is not being read anyway is too slow without the stub.
 local function understand(dev, kept)
-  local ok, found = pcall(regions.identify, reader_of(dev, kept), dev:flash().size)
+  local search = dev.loader.has_hashes or kept[0] ~= nil
+  local ok, found = pcall(search and regions.identify or regions.quick, reader_of(dev, kept),
+    dev:flash().size)
   if not ok then
     if errors.is(found, "interrupted") or errors.is(found, "gone") then error(found, 0) end
     report.warn("the layout was not understood: %s", tostring(found))
     return nil
   end
+  if not found.regions then return nil end
   return { text = found.text, generation = not found.assumed and found.generation or nil },
     regions.plain(found.regions)
 end
