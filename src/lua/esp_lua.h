@@ -41,5 +41,6 @@ void esp_open_stub(lua_State *L);
 void esp_open_sim(lua_State *L);
 void esp_open_bytes(lua_State *L);
 void esp_open_system(lua_State *L);
+void esp_open_terminal(lua_State *L);
 
 #endif
