@@ -54,7 +54,8 @@ function erasing.plan(dev, ranges)
   local flash = dev:flash()
   local timing = flash_chips.timing(flash.id)
   if flash.status and protection.is_on(flash.id, flash.status) then
-    report.warn("the flash is write protected, at least in part; 'moonflash unprotect' takes it off")
+    report.warn("the flash is write protected, at least in part; 'moonflash unprotect' takes"
+      .. " it off")
   end
   local hash = dev.loader:hashes(ranges)
   local crc = esp.crc32(BLANK)

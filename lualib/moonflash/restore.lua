@@ -114,7 +114,8 @@ function restore.ranges(b, words)
     end
     if not held then
       errors.raise("range", ("the backup does not hold %s (%s)"):format(r.name,
-        numbers.range_text(r.addr, r.size)), { hint = "'moonflash backup check' lists what it holds" })
+        numbers.range_text(r.addr, r.size)),
+        { hint = "'moonflash backup check' lists what it holds" })
     end
   end
   return backup.join(list)
