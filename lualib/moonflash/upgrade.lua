@@ -192,7 +192,8 @@ local function new_plan(facts, firmware, flash_bytes, options)
   local p = { facts = facts, options = options, flash_bytes = flash_bytes, found = found,
     era = era.id, generation = era.generation, from = from, old_text = old_text,
     rule = upgrade.rule(from, era.id), last = upgrade.firmware_end(parsed), name = firmware.name,
-    bytes = firmware.bytes, explain = {}, warnings = {}, parts = {}, blank = {}, keep = {} }
+    bytes = firmware.bytes, explain = {}, warnings = {}, parts = {}, blank = {}, keep = {},
+    low_end = parsed.checksum and parsed.checksum.offset + 1 }
   p.moved = facts.generation ~= nil and facts.layout_bytes ~= flash_bytes
   return p
 end
@@ -331,12 +332,15 @@ local function finish_table(p)
     and "the chip's own layout is carried over" or "it names the place of the files")
 end
 
+-- Blocks whose supply byte is the choice of a firmware, not of the user.
+local OWN_VDD <const> = { ["i0-vdd"] = true, arduino = true }
+
 -- Init data for the new firmware; what the user set on the chip is kept.
 local function init_fields(p)
   local fields = {}
   local old = p.facts.init_data
   if old and old.health ~= "blank" and old.health ~= "foreign" then
-    fields.vdd33 = old.vdd33
+    if not OWN_VDD[old.variant] then fields.vdd33 = old.vdd33 end
     if old.crystal <= 2 then fields.crystal = old.crystal end
   end
   if p.options.crystal_mhz == 40 then fields.crystal = 0 end
@@ -390,11 +394,24 @@ local function plan_system_sectors(p)
   end
 end
 
+-- An aggregated file is fill between its two parts, where NodeMCU 3 keeps its
+-- system sectors. When those stay, the fill is not written.
+local function add_firmware(p, bytes)
+  local low_end = p.low_end and round_up(p.low_end, SECTOR)
+  if not (p.live and #p.rule.erase == 0 and low_end and low_end <= 0xB000) then
+    p.parts[#p.parts + 1] = { addr = 0, data = bytes, name = p.name }
+    return
+  end
+  p.parts[#p.parts + 1] = { addr = 0, data = bytes:sub(1, p.low_end), name = p.name }
+  p.parts[#p.parts + 1] = { addr = IROM, data = bytes:sub(IROM + 1), name = p.name }
+  explain(p, "the system sectors below %s stay", numbers.hex(IROM))
+end
+
 -- The firmware itself comes last: by then its partition table is settled.
 local function plan_firmware(p)
   local patched, changes = image.patch_header(p.bytes, { size = p.flash_bytes,
     mode = p.options.mode or "keep", freq = p.options.freq or "keep" })
-  p.parts[#p.parts + 1] = { addr = 0, data = patched, name = p.name }
+  add_firmware(p, patched)
   p.header_changes = changes
   for _, change in ipairs(changes) do
     explain(p, "boot header: flash %s %s -> %s", change.field, change.from, change.to)

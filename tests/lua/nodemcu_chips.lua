@@ -50,7 +50,11 @@ local function is_3(era) return era:sub(1, 1) == "3" end
 chips.is_3 = is_3
 
 -- Bytes that look like code: never blank, the same for the same seed.
+local noises = {}
+
 function chips.noise(size, seed)
+  local key = size << 16 | (seed or 1)
+  if noises[key] then return noises[key] end
   local x, list = seed or 1, {}
   for i = 1, (size + 1023) // 1024 do
     local words = {}
@@ -60,7 +64,8 @@ function chips.noise(size, seed)
     end
     list[i] = table.concat(words)
   end
-  return table.concat(list):sub(1, size)
+  noises[key] = table.concat(list):sub(1, size)
+  return noises[key]
 end
 
 -- The factory table of a 3.x build.
@@ -79,10 +84,19 @@ local function factory_table(def, last, lfs_size)
   return bytes .. ("\xff"):rep(0x1000 - #bytes)
 end
 
+local firmwares = {}
+
 --- A firmware file: aggregated, header as built (no size in it).
 -- `irom` = bytes of irom, `seed` tells builds apart, `lfs_size` (3.x), `banner`.
 function chips.firmware(era, opts)
   opts = opts or {}
+  local key = table.concat({ era, opts.irom or 0, opts.seed or 0, opts.lfs_size or 0,
+    opts.mode or "", opts.banner or "" }, "|")
+  firmwares[key] = firmwares[key] or chips.build_firmware(era, opts)
+  return firmwares[key]
+end
+
+function chips.build_firmware(era, opts)
   local def = chips.eras[era]
   local size = opts.irom or 0x28000
   local text = (opts.banner or def.banner) .. def.sdk
