@@ -1,6 +1,5 @@
 #include "engine.h"
 
-#include "../bytes.h"
 #include "crc.h"
 #include "hw.h"
 
@@ -24,10 +23,15 @@ enum { PROGRAM_MS = 500, SECTOR_MS = 1500, BLOCK_MS = 6000, CHIP_MS = 250000 };
 #define WORTH_64K 4
 #define WORTH_32K 3
 
-void engine_open(struct engine *e, struct link *l)
+void engine_open(struct engine *e, struct link *l, struct engine_buffers *b)
 {
 	memset(e, 0, sizeof *e);
 	e->link = l;
+	e->z.owner = e;
+	e->z.literal = &b->literal;
+	e->z.distance = &b->distance;
+	e->unit[0].data = b->unit[0];
+	e->unit[1].data = b->unit[1];
 }
 
 void engine_reset(struct engine *e, uint16_t seq)
@@ -228,7 +232,7 @@ static void program_step(struct engine *e, struct engine_unit *u)
 
 	while (e->programmed < u->len) {
 		addr = u->addr + e->programmed;
-		words = (const uint32_t *)(u->data + e->programmed);
+		words = (const uint32_t *)(const void *)(u->data + e->programmed);
 		n = HW_PROGRAM_MAX - addr % HW_PROGRAM_MAX;
 		if (n > u->len - e->programmed)
 			n = u->len - e->programmed;
@@ -291,7 +295,7 @@ static bool piece_next(struct engine *e)
 
 static bool unpack_more(struct inflate *z)
 {
-	struct engine *e = (struct engine *)z;
+	struct engine *e = z->owner;
 
 	e->idle(e);
 	if (e->abort)
@@ -332,7 +336,7 @@ static enum wire_status unit_check(const struct engine *e, const struct link_fra
 static void unit_unpack(struct engine *e, struct link_slot *s, struct engine_unit *u)
 {
 	const struct link_frame f = s->f;
-	uint32_t crc = get_le32(s->data);
+	uint32_t crc = *(const uint32_t *)(const void *)s->data;
 	int32_t n;
 
 	e->piece_last = f.flags & WIRE_LAST;

@@ -13,11 +13,11 @@ struct engine_unit {
 	bool full;
 	uint16_t seq, after;	/* its first frame; the frame behind its last */
 	uint32_t addr, len;
-	uint8_t data[WIRE_UNIT_MAX] __attribute__((aligned(4)));
+	uint8_t *data;		/* WIRE_UNIT_MAX bytes, aligned to words */
 };
 
 struct engine {
-	struct inflate z;	/* first: its callback finds the engine by it */
+	struct inflate z;
 	struct link *link;
 	void (*idle)(struct engine *e);	/* called while a unit is unpacked */
 
@@ -51,7 +51,14 @@ struct engine {
 	uint32_t where;		/* for STATUS */
 };
 
-void engine_open(struct engine *e, struct link *l);
+/* The big things, kept out of the structs so that their fields stay within
+ * reach of the chip's load and store instructions. */
+struct engine_buffers {
+	struct inflate_code literal, distance;
+	uint8_t unit[2][WIRE_UNIT_MAX] __attribute__((aligned(4)));
+};
+
+void engine_open(struct engine *e, struct link *l, struct engine_buffers *b);
 /* Empties everything; only while the flash is not busy. */
 void engine_reset(struct engine *e, uint16_t seq);
 /* One step of the flash; never waits. */

@@ -111,10 +111,10 @@ static int fixed_codes(struct inflate *z)
 	memset(length + 144, 9, 112);
 	memset(length + 256, 7, 24);
 	memset(length + 280, 8, 8);
-	if (build(&z->literal, length, 288) < 0)
+	if (build(z->literal, length, 288) < 0)
 		return -1;
 	memset(length, 5, 30);
-	return build(&z->distance, length, 30);
+	return build(z->distance, length, 30);
 }
 
 /* Code lengths, themselves coded (RFC 1951, 3.2.7). */
@@ -124,7 +124,7 @@ static int read_lengths(struct inflate *z, uint8_t *length, uint32_t total)
 	uint8_t value;
 
 	while (i < total) {
-		int s = symbol(z, &z->distance);
+		int s = symbol(z, z->distance);
 
 		if (s < 0 || (s == 16 && i == 0))
 			return -1;
@@ -152,13 +152,13 @@ static int dynamic_codes(struct inflate *z)
 
 	for (i = 0; i < n; i++)
 		length[order[i]] = (uint8_t)take(z, 3);
-	if (literals > 286 || build(&z->distance, length, 19) < 0)
+	if (literals > 286 || build(z->distance, length, 19) < 0)
 		return -1;
 	if (read_lengths(z, length, literals + distances) < 0)
 		return -1;
-	if (build(&z->literal, length, literals) < 0)
+	if (build(z->literal, length, literals) < 0)
 		return -1;
-	return build(&z->distance, length + literals, distances);
+	return build(z->distance, length + literals, distances);
 }
 
 /* Lengths and distances grow the same way: `per` symbols for each extra bit. */
@@ -175,7 +175,7 @@ static uint32_t extra(struct inflate *z, uint32_t s, uint32_t shift)
 static int32_t copy_match(struct inflate *z, uint8_t *out, uint32_t at, uint32_t room, int s)
 {
 	uint32_t n = s == 285 ? 258 : 3 + extra(z, (uint32_t)s - 257, 2), back;
-	int d = symbol(z, &z->distance);
+	int d = symbol(z, z->distance);
 	uint8_t *to = out + at, *end;
 
 	if (s > 285 || d < 0 || d > 29)
@@ -193,7 +193,7 @@ static int32_t coded_block(struct inflate *z, uint8_t *out, uint32_t at, uint32_
 	uint32_t steps = 0;
 
 	for (;;) {
-		int s = symbol(z, &z->literal);
+		int s = symbol(z, z->literal);
 		int32_t n;
 
 		if (s < 0 || z->missing > 4)

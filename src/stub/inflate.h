@@ -24,12 +24,13 @@ struct inflate {
 	bool (*more)(struct inflate *z);
 	uint32_t bits, count;		/* not yet used, lowest first */
 	uint32_t missing;		/* zero bytes made up behind the end */
-	struct inflate_code literal, distance;
+	struct inflate_code *literal, *distance;	/* work space */
+	void *owner;			/* for `more` */
 };
 
 /* Inflates one stream into out[0 .. room). Returns the number of bytes, or -1
  * when the stream is wrong, ends early or does not fit. The caller has
- * set in, in_end and more. */
+ * set in, in_end, more and the work space. */
 int32_t inflate_run(struct inflate *z, uint8_t *out, uint32_t room);
 
 #endif

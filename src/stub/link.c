@@ -1,10 +1,17 @@
 #include "link.h"
 
-#include "../bytes.h"
 #include "crc.h"
 #include "hw.h"
 
+#include <stddef.h>
 #include <string.h>
+
+_Static_assert(offsetof(struct link_frame, flags) == WIRE_FLAGS &&
+	       offsetof(struct link_frame, seq) == WIRE_SEQ &&
+	       offsetof(struct link_frame, addr) == WIRE_ADDR &&
+	       offsetof(struct link_frame, len) == WIRE_LEN &&
+	       offsetof(struct link_frame, bytes) == WIRE_HEADER, "the header as on the wire");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers as on the wire");
 
 static void frame_start(struct link *l)
 {
@@ -27,9 +34,10 @@ void link_restart(struct link *l, uint16_t seq)
 	l->broken = true;	/* a frame under way has lost its place */
 }
 
-void link_open(struct link *l)
+void link_open(struct link *l, struct link_slot *slots)
 {
 	memset(l, 0, sizeof *l);
+	l->slot = slots;
 	link_restart(l, 0);
 }
 
@@ -58,36 +66,26 @@ static void frame_place(struct link *l)
 {
 	struct link_slot *s;
 
-	if (!(l->head[WIRE_OP] & WIRE_QUEUED)) {
-		l->dest = l->query[l->queries].body;
+	if (!(l->head.op & WIRE_QUEUED)) {
+		l->dest = (uint8_t *)l->query[l->queries].body;
 		l->room = WIRE_BODY_MAX + WIRE_CRC;
 		return;
 	}
-	s = slot_for(l, get_le16(l->head + WIRE_SEQ));
+	s = slot_for(l, l->head.seq);
 	l->dest = s ? s->data : NULL;
 	l->room = WIRE_DATA_MAX + WIRE_CRC;
 }
 
-static void frame_head(const struct link *l, struct link_frame *f)
-{
-	f->op = l->head[WIRE_OP];
-	f->flags = l->head[WIRE_FLAGS];
-	f->seq = get_le16(l->head + WIRE_SEQ);
-	f->addr = get_le32(l->head + WIRE_ADDR);
-	f->len = get_le32(l->head + WIRE_LEN);
-	f->bytes = (uint16_t)(l->got - WIRE_HEADER - WIRE_CRC);
-}
-
 static void take_queued(struct link *l)
 {
-	struct link_slot *s = slot_for(l, get_le16(l->head + WIRE_SEQ));
+	struct link_slot *s = slot_for(l, l->head.seq);
 	uint16_t before = l->next;
 
 	if (!s) {		/* a double: the sender lost our answer */
 		l->status_due = true;
 		return;
 	}
-	frame_head(l, &s->f);
+	s->f = l->head;
 	s->full = true;
 	while ((uint16_t)(l->next - l->base) < WIRE_WINDOW &&
 	       slot_at(l, (uint16_t)(l->next - l->base))->full)
@@ -101,7 +99,7 @@ static void take_query(struct link *l)
 	struct link_query *q = &l->query[l->queries];
 	uint32_t i;
 
-	frame_head(l, &q->f);
+	q->f = l->head;
 	if (q->f.op == WIRE_STATUS) {
 		l->echo = q->f.seq;
 		l->status_due = true;
@@ -124,7 +122,8 @@ static void frame_end(struct link *l)
 		return;
 	}
 	l->good++;
-	if (l->head[WIRE_OP] & WIRE_QUEUED)
+	l->head.bytes = l->got - WIRE_HEADER - WIRE_CRC;
+	if (l->head.op & WIRE_QUEUED)
 		take_queued(l);
 	else
 		take_query(l);
@@ -142,7 +141,7 @@ static void frame_byte(struct link *l, uint8_t byte)
 			l->dest[at - WIRE_HEADER] = byte;
 		return;
 	}
-	l->head[at] = byte;
+	((uint8_t *)&l->head)[at] = byte;
 	if (at == WIRE_HEADER - 1)
 		frame_place(l);
 }
@@ -188,8 +187,8 @@ void link_query_done(struct link *l)
 {
 	memmove(&l->query[0], &l->query[1], LINK_QUERIES * sizeof l->query[0]);
 	l->queries--;
-	if (l->got >= WIRE_HEADER && !(l->head[WIRE_OP] & WIRE_QUEUED))
-		l->dest = l->query[l->queries].body;
+	if (l->got >= WIRE_HEADER && !(l->head.op & WIRE_QUEUED))
+		l->dest = (uint8_t *)l->query[l->queries].body;
 }
 
 uint32_t link_have(const struct link *l)
@@ -222,18 +221,13 @@ static void send_bytes(struct link *l, const uint8_t *p, uint32_t n)
 
 void link_send(struct link *l, const struct link_frame *f, const void *payload)
 {
-	uint8_t head[WIRE_HEADER];
+	uint32_t crc;
 
-	head[WIRE_OP] = f->op;
-	head[WIRE_FLAGS] = f->flags;
-	put_le16(head + WIRE_SEQ, f->seq);
-	put_le32(head + WIRE_ADDR, f->addr);
-	put_le32(head + WIRE_LEN, f->len);
 	hw_tx(WIRE_END);
 	l->tx_crc = ~0u;
-	send_bytes(l, head, sizeof head);
+	send_bytes(l, (const uint8_t *)f, WIRE_HEADER);
 	send_bytes(l, payload, f->bytes);
-	put_le32(head, ~l->tx_crc);
-	send_bytes(l, head, WIRE_CRC);
+	crc = ~l->tx_crc;
+	send_bytes(l, (const uint8_t *)&crc, WIRE_CRC);
 	hw_tx(WIRE_END);
 }

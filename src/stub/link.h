@@ -12,11 +12,13 @@
 
 #define LINK_QUERIES 4
 
+/* The header as it is on the wire (the chip is little-endian, link.c asserts
+ * the places), and how many bytes of payload came behind it. */
 struct link_frame {
 	uint8_t op, flags;
 	uint16_t seq;
 	uint32_t addr, len;
-	uint16_t bytes;		/* of payload */
+	uint32_t bytes;
 };
 
 struct link_slot {
@@ -27,19 +29,19 @@ struct link_slot {
 
 struct link_query {
 	struct link_frame f;
-	uint8_t body[WIRE_BODY_MAX + WIRE_CRC] __attribute__((aligned(4)));
+	uint32_t body[(WIRE_BODY_MAX + WIRE_CRC) / 4];
 };
 
 struct link {
 	/* The frame that is coming in: its payload goes where it will stay. */
-	uint8_t head[WIRE_HEADER];
+	struct link_frame head;
 	uint32_t got;		/* bytes of the frame so far */
 	uint32_t crc;
 	uint8_t *dest;		/* NULL: nobody wants it */
 	uint32_t room;
 	bool escaped, broken;
 
-	struct link_slot slot[WIRE_WINDOW];
+	struct link_slot *slot;	/* WIRE_WINDOW of them */
 	uint32_t front;		/* slot of sequence number base */
 	uint16_t base;		/* first frame not yet taken */
 	uint16_t next;		/* first frame not yet received */
@@ -54,7 +56,7 @@ struct link {
 	uint32_t tx_crc;
 };
 
-void link_open(struct link *l);
+void link_open(struct link *l, struct link_slot *slots);
 /* Takes what the UART has received. */
 void link_poll(struct link *l);
 /* The next frame in sequence, NULL while it is missing; pop when done. */

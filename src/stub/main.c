@@ -6,12 +6,13 @@
 void stub_main(void) __attribute__((externally_visible));
 
 static struct query everything;
+static struct query_buffers buffers;
 
 void stub_main(void)
 {
 	hw_open();
 	crc_open();
-	query_open(&everything);
+	query_open(&everything, &buffers);
 	for (;;) {
 		query_service(&everything);
 		engine_turn(&everything.engine);

@@ -1,10 +1,10 @@
 #include "query.h"
 
-#include "../bytes.h"
 #include "crc.h"
 #include "hw.h"
 #include "pack.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #define HEARTBEAT_MS 100
@@ -20,49 +20,58 @@ static void reply(struct query *q, const struct link_frame *to, uint32_t flags,
 
 	f.op |= WIRE_REPLY;
 	f.flags = (uint8_t)flags;
-	f.bytes = (uint16_t)bytes;
+	f.bytes = bytes;
 	link_send(&q->link, &f, payload);
 }
+
+struct state {
+	uint32_t have;
+	uint16_t limit, done;
+	uint32_t erased, written;
+	uint16_t echo, error_seq;
+	uint8_t error, busy;
+	uint16_t bad;
+	uint32_t error_addr;
+	uint16_t erases;
+};
+_Static_assert(offsetof(struct state, limit) == WIRE_STATE_LIMIT &&
+	       offsetof(struct state, done) == WIRE_STATE_DONE &&
+	       offsetof(struct state, erased) == WIRE_STATE_ERASED &&
+	       offsetof(struct state, written) == WIRE_STATE_WRITTEN &&
+	       offsetof(struct state, echo) == WIRE_STATE_ECHO &&
+	       offsetof(struct state, error_seq) == WIRE_STATE_ERROR_SEQ &&
+	       offsetof(struct state, error) == WIRE_STATE_ERROR &&
+	       offsetof(struct state, busy) == WIRE_STATE_BUSY &&
+	       offsetof(struct state, bad) == WIRE_STATE_BAD &&
+	       offsetof(struct state, error_addr) == WIRE_STATE_ERROR_ADDR &&
+	       offsetof(struct state, erases) + 2 == WIRE_STATE_SIZE, "the state as on the wire");
 
 static void send_status(struct query *q)
 {
 	const struct engine *e = &q->engine;
-	uint8_t s[WIRE_STATE_SIZE];
+	const struct state s = {
+		link_have(&q->link), (uint16_t)(q->link.base + WIRE_WINDOW), e->done,
+		e->erased, e->written, q->link.echo, e->error_seq, e->error,
+		!engine_is_idle(e), q->link.bad, e->error_addr, e->erases };
 	struct link_frame f = { WIRE_STATUS | WIRE_REPLY, WIRE_OK, q->link.next, e->where, 0,
-		sizeof s };
+		WIRE_STATE_SIZE };
 
-	put_le32(s + WIRE_STATE_HAVE, link_have(&q->link));
-	put_le16(s + WIRE_STATE_LIMIT, (uint16_t)(q->link.base + WIRE_WINDOW));
-	put_le16(s + WIRE_STATE_DONE, e->done);
-	put_le32(s + WIRE_STATE_ERASED, e->erased);
-	put_le32(s + WIRE_STATE_WRITTEN, e->written);
-	put_le16(s + WIRE_STATE_ECHO, q->link.echo);
-	put_le16(s + WIRE_STATE_ERROR_SEQ, e->error_seq);
-	s[WIRE_STATE_ERROR] = e->error;
-	s[WIRE_STATE_BUSY] = !engine_is_idle(e) || link_front(&q->link);
-	put_le16(s + WIRE_STATE_BAD, q->link.bad);
-	put_le32(s + WIRE_STATE_ERROR_ADDR, e->error_addr);
-	put_le16(s + WIRE_STATE_ERASES, e->erases);
 	q->link.status_due = false;
 	q->link.news = 0;
 	q->status_at = hw_ms();
-	link_send(&q->link, &f, s);
+	link_send(&q->link, &f, &s);
 }
 
 /* ---- identity ---- */
 
 static void hello(struct query *q, struct link_query *a)
 {
-	uint8_t p[WIRE_HELLO_SIZE];
+	/* WIRE_HELLO_*, in words */
+	const uint32_t p[WIRE_HELLO_SIZE / 4] = { WIRE_VERSION | WIRE_WINDOW << 16,
+		WIRE_HAS_DEFLATE | WIRE_HAS_LZ | WIRE_HAS_MD5 | WIRE_HAS_PLL | WIRE_HAS_MODES |
+		WIRE_HAS_RUN, WIRE_DATA_MAX | WIRE_REPLY_MAX << 16, WIRE_UNIT_MAX,
+		hw_uart_divisor() };
 
-	put_le16(p + WIRE_HELLO_VERSION, WIRE_VERSION);
-	put_le16(p + WIRE_HELLO_WINDOW, WIRE_WINDOW);
-	put_le32(p + WIRE_HELLO_FEATURES, WIRE_HAS_DEFLATE | WIRE_HAS_LZ | WIRE_HAS_MD5 |
-		 WIRE_HAS_PLL | WIRE_HAS_MODES | WIRE_HAS_RUN);
-	put_le16(p + WIRE_HELLO_DATA_MAX, WIRE_DATA_MAX);
-	put_le16(p + WIRE_HELLO_REPLY_MAX, WIRE_REPLY_MAX);
-	put_le32(p + WIRE_HELLO_UNIT_MAX, WIRE_UNIT_MAX);
-	put_le32(p + WIRE_HELLO_UART_DIVISOR, hw_uart_divisor());
 	reply(q, &a->f, WIRE_OK, p, sizeof p);
 }
 
@@ -77,14 +86,14 @@ static void baud(struct query *q, struct link_query *a)
 {
 	uint32_t start, good;
 
-	if (a->f.bytes != 8 || get_le32(a->body) == 0 || get_le32(a->body + 4) == 0) {
+	if (a->f.bytes != 8 || a->body[0] == 0 || a->body[1] == 0) {
 		reply(q, &a->f, WIRE_E_REQUEST, NULL, 0);
 		return;
 	}
 	reply(q, &a->f, WIRE_OK, NULL, 0);
 	hw_tx_flush();
 	good = q->link.good;
-	hw_baud(get_le32(a->body), get_le32(a->body + 4), a->f.flags);
+	hw_baud(a->body[0], a->body[1], a->f.flags);
 	for (start = hw_ms(); hw_ms() - start < WIRE_BAUD_TRIAL_MS; link_poll(&q->link))
 		if (q->link.good != good)
 			return;
@@ -135,7 +144,7 @@ static void flash_get(uint32_t addr, uint8_t *to, uint32_t n)
 
 	for (; n; n -= part, addr += part, to += part) {
 		part = n < HW_READ_MAX ? n : HW_READ_MAX;
-		hw_flash_read(addr, (uint32_t *)to, part);
+		hw_flash_read(addr, (uint32_t *)(void *)to, part);
 	}
 }
 
@@ -156,7 +165,7 @@ static void hash(struct query *q, struct link_query *a)
 {
 	struct link_frame f = a->f;
 	uint32_t addr = f.addr, left = f.len, n, part;
-	uint8_t p[HASHES_MAX * 4];
+	uint32_t p[HASHES_MAX];
 
 	if (!range_ok(&f) || f.flags >= WIRE_MODES) {
 		reply(q, &f, WIRE_E_RANGE, NULL, 0);
@@ -167,7 +176,7 @@ static void hash(struct query *q, struct link_query *a)
 		f.addr = addr;
 		for (n = 0; n < HASHES_MAX && left; n++, addr += part, left -= part) {
 			part = left < WIRE_SECTOR ? left : WIRE_SECTOR;
-			put_le32(p + n * 4, sector_crc(q, addr, part));
+			p[n] = sector_crc(q, addr, part);
 		}
 		f.len = addr - f.addr;
 		reply(q, &f, left ? 0u : WIRE_STREAM_LAST, p, n * 4);
@@ -178,7 +187,8 @@ static void hash(struct query *q, struct link_query *a)
 static void digest(struct query *q, struct link_query *a)
 {
 	uint32_t addr = a->f.addr, left = a->f.len, n, crc = ~0u;
-	uint8_t *buf = q->engine.unit[0].data, p[20];
+	uint8_t *buf = q->engine.unit[0].data;
+	uint32_t p[5];
 	struct hw_md5 md5;
 
 	if (!range_ok(&a->f)) {
@@ -194,8 +204,8 @@ static void digest(struct query *q, struct link_query *a)
 		q->engine.where = addr;
 		service_flash(q);
 	}
-	put_le32(p, ~crc);
-	hw_md5_final(p + 4, &md5);
+	p[0] = ~crc;
+	hw_md5_final((uint8_t *)(p + 1), &md5);
 	reply(q, &a->f, left ? WIRE_E_BUSY : WIRE_OK, p, sizeof p);
 }
 
@@ -227,7 +237,7 @@ static uint32_t blank_run(struct query *q, uint32_t addr, uint32_t left, uint32_
 static uint32_t read_chunk(struct query *q, struct link_frame *f, uint32_t left, uint32_t chunk)
 {
 	uint8_t *buf = q->engine.unit[0].data, *out = q->engine.unit[1].data;
-	uint16_t *heads = (uint16_t *)(out + WIRE_UNIT_MAX / 2);
+	uint16_t *heads = (uint16_t *)(void *)(out + WIRE_UNIT_MAX / 2);
 	uint32_t n = left < chunk ? left : chunk, run, size;
 
 	flash_get(f->addr, buf, n);
@@ -266,7 +276,7 @@ static void read_range(struct query *q, struct link_query *a)
 
 static void mem_read(struct query *q, struct link_query *a)
 {
-	uint8_t *p = q->engine.unit[0].data;
+	uint32_t *p = (uint32_t *)(void *)q->engine.unit[0].data;
 	uint32_t i;
 
 	if (a->f.addr % 4 || a->f.len % 4 || a->f.len > WIRE_DATA_MAX) {
@@ -274,7 +284,7 @@ static void mem_read(struct query *q, struct link_query *a)
 		return;
 	}
 	for (i = 0; i < a->f.len; i += 4)
-		put_le32(p + i, hw_word(a->f.addr + i));
+		p[i / 4] = hw_word(a->f.addr + i);
 	reply(q, &a->f, WIRE_OK, p, a->f.len);
 }
 
@@ -287,7 +297,7 @@ static void mem_write(struct query *q, struct link_query *a)
 		return;
 	}
 	for (i = 0; i < a->f.bytes; i += 4)
-		hw_set_word(a->f.addr + i, get_le32(a->body + i));
+		hw_set_word(a->f.addr + i, a->body[i / 4]);
 	reply(q, &a->f, WIRE_OK, NULL, 0);
 }
 
@@ -305,7 +315,7 @@ static enum wire_status flash_wait(struct query *q, uint32_t ms)
 
 static void spi(struct query *q, struct link_query *a)
 {
-	const uint8_t *b = a->body;
+	const uint8_t *b = (const uint8_t *)a->body;
 	uint32_t words[WIRE_SPI_DATA_MAX / 4];
 	struct hw_spi before = { .opcode = b[WIRE_SPI_BEFORE] }, t = {
 		.opcode = b[WIRE_SPI_OPCODE], .addr_bytes = b[WIRE_SPI_ADDR_BYTES],
@@ -430,12 +440,12 @@ static void service_from_engine(struct engine *e)
 	query_service((struct query *)e);
 }
 
-void query_open(struct query *q)
+void query_open(struct query *q, struct query_buffers *b)
 {
 	struct link_query first = { .f = { .op = WIRE_HELLO } };
 
-	link_open(&q->link);
-	engine_open(&q->engine, &q->link);
+	link_open(&q->link, b->slot);
+	engine_open(&q->engine, &q->link, &b->engine);
 	q->engine.idle = service_from_engine;
 	q->inside = false;
 	q->status_at = 0;

@@ -14,7 +14,12 @@ struct query {
 	uint32_t status_at;	/* hw_ms() of the last STATUS */
 };
 
-void query_open(struct query *q);
+struct query_buffers {
+	struct engine_buffers engine;
+	struct link_slot slot[WIRE_WINDOW];
+};
+
+void query_open(struct query *q, struct query_buffers *b);
 /* Everything that must go on while anything else does: takes bytes, moves the
  * flash along, sends STATUS, answers a query. */
 void query_service(struct query *q);

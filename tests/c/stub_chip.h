@@ -7,6 +7,7 @@
 #ifndef STUB_CHIP_H
 #define STUB_CHIP_H
 
+#include "../../src/bytes.h"
 #include "../../src/port/port.h"
 #include "../../src/sim/nor.h"
 #include "../../src/sim/ticks.h"
@@ -52,6 +53,7 @@ struct chip_line {
 static struct {
 	struct port port;
 	struct query query;
+	struct query_buffers buffers;
 	struct nor nor;
 	uint8_t *mem;
 	uint8_t ram[CHIP_RAM];
@@ -149,7 +151,7 @@ static void chip_main(void)
 #endif
 	hw_open();
 	crc_open();
-	query_open(&sc.query);
+	query_open(&sc.query, &sc.buffers);
 	for (;;) {
 		query_service(&sc.query);
 		engine_turn(&sc.query.engine);

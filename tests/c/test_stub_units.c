@@ -86,11 +86,14 @@ static bool feed_more(struct inflate *z)
 static int32_t inflate_bytes(const uint8_t *in, size_t n, uint8_t *out, uint32_t room,
 			     size_t piece)
 {
+	static struct inflate_code literal, distance;
 	static struct feed f;
 	uint8_t *copy = malloc(n ? n : 1);
 	int32_t got;
 
 	memcpy(copy, in, n);
+	f.z.literal = &literal;
+	f.z.distance = &distance;
 	f.z.more = feed_more;
 	f.z.in = f.z.in_end = NULL;
 	f.next = copy;

@@ -43,9 +43,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t out[WIRE_UNIT_MAX], back[4096];
 	static uint16_t heads[PACK_HEADS];
+	static struct inflate_code literal, distance;
 	static struct inflate z;
 	uint32_t packed, n = size < sizeof back ? (uint32_t)size : (uint32_t)sizeof back;
 
+	z.literal = &literal;
+	z.distance = &distance;
 	z.in = data;
 	z.in_end = data + size;
 	z.more = no_more;
