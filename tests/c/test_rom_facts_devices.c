@@ -37,6 +37,21 @@ static void flash_mode_config_sets_the_divider_seen(void **state)
 	}
 }
 
+static void flash_mode_config_sets_the_lanes_only(void **state)
+{
+	static const uint32_t bits[7] = {
+		0x01000000, 0x00100000, 0x00800000, 0x00004000, 0x00002000, 0, 0,
+	};
+
+	(void)state;
+	for (uint32_t mode = 0; mode < 7; mode++) {
+		struct result res = call_once((struct call){ 0x40004568, { mode, 4, 0, 0 },
+			SPI_CTRL, 0 });
+
+		assert_int_equal(res.peek1, 0x00288313 | bits[mode]);
+	}
+}
+
 static void attach_leaves_the_slow_plain_read_mode(void **state)
 {
 	(void)state;
@@ -157,30 +172,39 @@ static void a_program_can_erase_write_and_read(void **state)
 	rig_close(&r);
 }
 
-static void only_255_full_pages_are_written_in_one_call(void **state)
+/* A call that writes so many bytes; true when it returned. */
+static bool write_returns(uint32_t addr, uint32_t len)
 {
+	struct call c = { 0x40004A4C, { addr, 0x3FFE0000, len, 0 }, 0, 0 };
 	struct rig r;
-	uint32_t bytes;
-	const uint8_t *mem;
+	bool returned;
 
-	(void)state;
 	rig_download(&r);
 	rig_flash_begin(&r, 0, 0, 0x400, 0);
 	rig_expect_ok(&r, OP_FLASH_BEGIN, RIG_S);
-	/* One page before the count starts, 256 that are counted as 0: source is the ROM. */
-	assert_int_equal(call(&r, &(struct call){ 0x40004A4C, { 0, 0x40000000, 257 * 256, 0 },
-						  0, 0 }).low, 0);
-	mem = chip_flash(r.chip, &bytes);
-	assert_int_not_equal(mem[0x50], 0xFF);
-	for (uint32_t i = 0x100; i < 257 * 256; i++)
-		assert_int_equal(mem[i], 0xFF);
+	call_start(&r, &c);
+	returned = rig_wait(&r, 38, 4 * RIG_S) >= 38;
 	rig_close(&r);
+	return returned;
 }
 
-static void an_unknown_read_mode_is_refused(void **state)
+static void a_write_of_more_than_255_full_pages_never_ends(void **state)
 {
 	(void)state;
-	assert_int_equal(call4(0x400048EC, 6, 0, 0, 0), 1);
+	assert_true(write_returns(0, 0xFF00));		/* what tools keep to */
+	assert_true(write_returns(0, 0x10000));		/* a first piece, 255 pages */
+	assert_true(write_returns(0x100F0, 0x1000C));	/* 10, 255 x 100, FC */
+	assert_false(write_returns(0, 0x10100));
+	assert_false(write_returns(0x100F0, 0x10010));
+}
+
+static void an_unknown_read_mode_is_the_slow_one(void **state)
+{
+	struct result res = call_once((struct call){ 0x400048EC, { 6, 0, 0, 0 }, SPI_CTRL, 0 });
+
+	(void)state;
+	assert_int_equal(res.low, 0);
+	assert_int_equal(res.peek1, 0x00688313);
 }
 
 static void the_flash_pads_are_given_to_the_controller(void **state)
@@ -194,6 +218,17 @@ static void the_flash_pads_are_given_to_the_controller(void **state)
 	}
 }
 
+static void the_flash_pads_lose_their_pull_ups_only(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_download(&r);
+	rig_write_reg(&r, 0x6000081C, 0x1FF);
+	assert_int_equal(call(&r, &(struct call){ 0x40003F58, { 0 }, 0x6000081C, 0 }).peek1, 0x5F);
+	rig_close(&r);
+}
+
 static void lock_and_unlock_write_the_status(void **state)
 {
 	struct rig r;
@@ -201,6 +236,7 @@ static void lock_and_unlock_write_the_status(void **state)
 	(void)state;
 	rig_download(&r);
 	assert_int_equal(call(&r, &(struct call){ 0x400048A8, { 0 }, 0, 0 }).low, 0);
+	rig_run(&r, 50 * RIG_MS);	/* they do not wait until it is written */
 	assert_int_equal(chip_nor(r.chip)->sr1, 0x1C);
 	rig_close(&r);
 	rig_download(&r);
@@ -281,6 +317,7 @@ static void disable_qmode_keeps_the_low_status_byte(void **state)
 	rig_run(&r, 50 * RIG_MS);
 	assert_int_equal(chip_nor(r.chip)->sr2, 2);
 	call(&r, &(struct call){ 0x40004508, { RECORD, 0, 0, 0 }, 0, 0 });
+	rig_run(&r, 50 * RIG_MS);
 	assert_int_equal(chip_nor(r.chip)->sr1, 0x0C);
 	assert_int_equal(chip_nor(r.chip)->sr2, 0);
 	rig_close(&r);
@@ -295,8 +332,28 @@ static void uart_functions_say_when_there_is_nothing(void **state)
 	assert_int_equal(call4(0x40003EC8, 0x3FFFDE28, DATA, 0, 0), 1);	/* uart_rx_readbuff */
 	assert_int_equal(call4(0x40003D08, DATA, 100, 1, 0), 0);	/* recv_packet */
 	assert_int_equal(call4(0x40003EAC, DATA, 100, 1, 0), 1);	/* RcvMsg */
-	assert_int_equal(call4(0x40003230, 0, 0, 0, 0), 1);		/* UartConnCheck */
-	assert_int_equal(call4(0x40003924, 0, 1, 0, 0), 0);		/* uart_baudrate_detect */
+	assert_int_equal(call4(0x40003230, 0, 0, 0, 0), 0);		/* UartConnCheck */
+}
+
+static void the_rate_is_measured_once_until_uart_attach(void **state)
+{
+	struct call c = { 0x40003924, { 0, 1, 0, 0 }, 0x3FFFDE48, 0 };
+	struct rig r;
+	struct result res;
+
+	(void)state;
+	rig_download(&r);
+	res = call(&r, &c);			/* uart_baudrate_detect: as before */
+	assert_int_equal(res.low, chip_peek(r.chip, 0x60000014));
+	assert_int_equal(res.peek1, 1);
+	rig_close(&r);
+
+	rig_download(&r);
+	rig_write_reg(&r, 0x3FFFDE48, 0);	/* as uartAttach leaves it */
+	res = call(&r, &c);
+	assert_int_equal(res.low, 0);		/* too few edges yet */
+	assert_int_equal(res.peek1, 1);
+	rig_close(&r);
 }
 
 /* Starts a call that prints before it returns, or waits. */
@@ -397,6 +454,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(read_mode_config_sets_the_bits_seen),
 		cmocka_unit_test(flash_mode_config_sets_the_divider_seen),
+		cmocka_unit_test(flash_mode_config_sets_the_lanes_only),
 		cmocka_unit_test(attach_leaves_the_slow_plain_read_mode),
 		cmocka_unit_test(cache_enable_sets_the_registers_seen),
 		cmocka_unit_test(cache_enable_forgets_the_window_before),
@@ -404,15 +462,17 @@ int main(void)
 		cmocka_unit_test(cache_disable_clears_enable_but_not_the_banks),
 		cmocka_unit_test(flash_functions_check_the_tables_size),
 		cmocka_unit_test(a_program_can_erase_write_and_read),
-		cmocka_unit_test(only_255_full_pages_are_written_in_one_call),
-		cmocka_unit_test(an_unknown_read_mode_is_refused),
+		cmocka_unit_test(a_write_of_more_than_255_full_pages_never_ends),
+		cmocka_unit_test(an_unknown_read_mode_is_the_slow_one),
 		cmocka_unit_test(the_flash_pads_are_given_to_the_controller),
+		cmocka_unit_test(the_flash_pads_lose_their_pull_ups_only),
 		cmocka_unit_test(lock_and_unlock_write_the_status),
 		cmocka_unit_test(write_enable_and_status_reach_the_flash),
 		cmocka_unit_test(read_status_waits_until_the_flash_is_idle),
 		cmocka_unit_test(erase_chip_erases_all),
 		cmocka_unit_test(disable_qmode_keeps_the_low_status_byte),
 		cmocka_unit_test(uart_functions_say_when_there_is_nothing),
+		cmocka_unit_test(the_rate_is_measured_once_until_uart_attach),
 		cmocka_unit_test(send_packet_sends_slip),
 		cmocka_unit_test(send_packet_escapes),
 		cmocka_unit_test(a_char_goes_out_and_one_is_waited_for),

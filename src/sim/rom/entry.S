@@ -84,11 +84,12 @@ rom_boot:
 1:	call0	rom_install_fatal
 	l32r	a2, lit_user_start
 	l32i	a2, a2, 0
+	beqz	a2, 3f
 	j	2f
 	.org	0x10FD
 2:	callx0	a2
 	.org	0x1100
-	j	rom_user_done
+3:	j	rom_user_done
 
 	at	0x40001308, rom_load_image
 	at	0x400018A4, memset

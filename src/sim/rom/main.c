@@ -13,22 +13,26 @@ enum boot { BOOT_UART = 1, BOOT_RAM, BOOT_FLASH };
 
 #define IMAGE_MAGIC 0xE9
 #define IMAGE_SUM_SEED 0xEF
-#define CHUNK 16u		/* flash is read in pieces of this size and alignment */
+#define PIECE 16u		/* flash is read in pieces of this size and alignment */
 #define IRAM_START 0x40100000u
 #define NO_IMAGE_LINE 0xb5
-
-struct image_header {
-	uint8_t magic, segments, mode, size_freq;
-	uint32_t entry;
-};
+#define READ_ERROR_LINE 0x100	/* any address that cannot be read */
 
 struct segment_header {
 	uint32_t addr, len;
 };
 
+/* The first piece of an image. */
+struct image {
+	uint8_t magic, segments, mode, size_freq;
+	uint32_t entry;
+	struct segment_header first;
+};
+
 /* Where the image is read and what its bytes sum up to. */
 struct reader {
-	uint32_t pos;
+	uint32_t piece[PIECE / 4];
+	uint32_t used, pos;	/* bytes taken from the piece; of flash read */
 	uint8_t sum;
 };
 
@@ -89,90 +93,113 @@ void rom_main(void)
 	}
 }
 
-static int read_flash(struct reader *r, void *dst, uint32_t n)
+static int read_piece(struct reader *r)
 {
-	if (SPIRead(r->pos, dst, n)) {
-		ets_printf("flash read err, 0x%08x\n", (unsigned)r->pos);
+	if (SPIRead(r->pos, r->piece, PIECE))
 		return 1;
-	}
-	r->pos += n;
+	r->pos += PIECE;
+	r->used = 0;
 	return 0;
 }
 
-/* Copies n bytes to RAM, by words where address and length allow. */
-static int copy_segment(struct reader *r, uint8_t *dst, uint32_t n)
+/* The original passes a number as a string here, too: see rom_no_image(). */
+static int next_piece(struct reader *r)
 {
-	uint32_t piece[CHUNK / 4];
+	if (!read_piece(r))
+		return 0;
+	ets_printf("flash read err, %s\n", (const char *)READ_ERROR_LINE);
+	return 1;
+}
 
+/* Takes n bytes to dst, which may be memory that only takes words, and adds
+ * them to the sum. */
+static int take(struct reader *r, uint8_t *dst, uint32_t n)
+{
 	while (n) {
-		uint32_t k = n < CHUNK ? n : CHUNK;
+		const uint8_t *from;
+		uint32_t k;
 
-		if (read_flash(r, piece, k))
+		if (r->used == PIECE && next_piece(r))
 			return 1;
+		from = (uint8_t *)r->piece + r->used;
+		k = n < PIECE - r->used ? n : PIECE - r->used;
+		memcpy(dst, from, k);
 		for (uint32_t i = 0; i < k; i++)
-			r->sum ^= ((uint8_t *)piece)[i];
-		memcpy(dst, piece, k);
+			r->sum ^= from[i];
+		r->used += k;
 		dst += k;
 		n -= k;
 	}
 	return 0;
 }
 
-/* The numbers of the log speak of the 16-byte pieces that the original read:
- * `room` is what is left of the piece with the header, `tail` what the last
- * piece holds, `ho` precedes a header that straddles two of them. */
-static int load_segment(struct reader *r, int first)
+/* `room` is what the piece with the segment's header has left for data, `tail`
+ * what the segment's last piece holds; `ho` precedes a header that straddles
+ * two pieces. The first segment begins with a piece of its own. */
+static int load_segment(struct reader *r, const struct segment_header *seg)
 {
-	struct segment_header seg;
-	uint32_t used = r->pos % CHUNK, room;
+	uint32_t room = PIECE - r->used, n = seg->len;
 
-	if (used > CHUNK - sizeof seg)
-		ets_printf("ho %d tail %d room %d\n", 0, (int)used, (int)(CHUNK - used));
-	if (read_flash(r, &seg, sizeof seg))
+	ets_printf("load 0x%08x, len %d, room %d \n", (unsigned)seg->addr, (int)n, (int)room);
+	if (take(r, (uint8_t *)seg->addr, n))
 		return 1;
-	room = first ? CHUNK : (0 - r->pos) % CHUNK;
-	ets_printf("load 0x%08x, len %d, room %d \n", (unsigned)seg.addr, (int)seg.len,
-		   (int)room);
-	if (copy_segment(r, (uint8_t *)seg.addr, seg.len))
-		return 1;
-	ets_printf("tail %d\n", (int)((seg.len - room) % CHUNK));
+	ets_printf("tail %d\n", (int)(n < room ? n : (n - room) % PIECE));
 	ets_printf("chksum 0x%02x\n", r->sum);
 	return 0;
 }
 
-/* The sum stands in the last byte of the piece where the segments end. */
+static int next_header(struct reader *r, struct segment_header *seg)
+{
+	uint8_t sum = r->sum;		/* of data only */
+	int err;
+
+	if (PIECE - r->used < sizeof *seg && r->used < PIECE)
+		ets_printf("ho %d tail %d room %d\n", 0, (int)r->used, (int)(PIECE - r->used));
+	err = take(r, (uint8_t *)seg, sizeof *seg);
+	r->sum = sum;
+	return err;
+}
+
+/* The sum stands in the last byte of the piece where the segments end. What is
+ * printed is the sum of what was read. */
 static int check_sum(struct reader *r)
 {
-	uint32_t stored = 0;
-
-	r->pos |= CHUNK - 1;
-	if (read_flash(r, &stored, 1))
+	if (r->used == PIECE && next_piece(r))
 		return 1;
-	stored &= 0xFF;
-	ets_printf("csum 0x%02x\n", (unsigned)stored);
-	if (stored == r->sum)
+	ets_printf("csum 0x%02x\n", r->sum);
+	if (((uint8_t *)r->piece)[PIECE - 1] == r->sum)
 		return 0;
 	ets_printf("csum err\n");
 	return 1;
 }
 
+static int load_segments(struct reader *r, unsigned n, struct segment_header *seg)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (i && next_header(r, seg))
+			return 1;
+		if (load_segment(r, seg))
+			return 1;
+	}
+	return n ? check_sum(r) : 0;
+}
+
 /* Loads the image at flash offset 0; 0 = rom_user_start is its entry. */
 int rom_load_image(void)
 {
-	struct image_header h;
-	struct reader r = { .pos = 0, .sum = IMAGE_SUM_SEED };
+	struct reader r = { .sum = IMAGE_SUM_SEED };
+	struct image image;
 
 	spi_flash_attach();
-	if (read_flash(&r, &h, sizeof h) || h.magic != IMAGE_MAGIC)
+	if (read_piece(&r))
 		return 1;
-	SPIReadModeCnfig(h.mode);
-	for (int i = 0; i < h.segments; i++) {
-		if (load_segment(&r, i == 0))
-			return 1;
-	}
-	if (check_sum(&r))
+	memcpy(&image, r.piece, sizeof image);
+	if (image.magic != IMAGE_MAGIC)
 		return 1;
-	rom_user_start = h.entry;
+	SPIReadModeCnfig(image.mode);
+	if (read_piece(&r) || load_segments(&r, image.segments, &image.first))
+		return 1;
+	rom_user_start = image.entry;
 	return 0;
 }
 
@@ -194,11 +221,10 @@ static void fatal(struct exc_frame *frame, int cause)
 		   "epc1=0x%08x, epc2=0x%08x, epc3=0x%08x, excvaddr=0x%08x, depc=0x%08x\n",
 		   cause, (unsigned)frame->epc1, (unsigned)epc2, (unsigned)epc3,
 		   (unsigned)vaddr, (unsigned)depc);
-	for (;;)
-		__asm__ volatile("waiti 2");
 }
 
-/* Exceptions of the code that is about to run are reported, not swallowed. */
+/* Exceptions of the code that is about to run are reported, and again: what
+ * raised it is tried once more. */
 void rom_install_fatal(void)
 {
 	static const uint8_t causes[] = { 0, 2, 3, 8, 9, 28, 29 };

@@ -6,11 +6,13 @@
 
 static void (*put_char)(char c);
 
-/* One conversion of a format. */
+/* One conversion of a format: %[-][0]width[.digits][l[l]]kind. */
 struct spec {
 	int width;
 	char pad;
 	char left;
+	char longs;
+	char kind;
 };
 
 /* Terminals of the day wanted CR LF. */
@@ -70,16 +72,16 @@ static int put_string(const char *s, const struct spec *sp)
 	return n;
 }
 
-static int put_number(uint32_t v, unsigned base, char sign, char ten, struct spec *sp)
+static int put_number(uint64_t v, unsigned base, char sign, char ten, struct spec *sp)
 {
-	char text[12], *p = text + sizeof text;
+	char text[24], *p = text + sizeof text;
 	int n = 0;
 
 	do {
-		unsigned digit = v % base;
+		unsigned digit = (unsigned)(v >> 32 ? v % base : (uint32_t)v % base);
 
 		*--p = (char)(digit < 10 ? '0' + digit : ten + digit - 10);
-		v /= base;
+		v = v >> 32 ? v / base : (uint32_t)v / base;
 	} while (v);
 	if (sign && sp->pad == '0' && !sp->left) {	/* the sign precedes the zeros */
 		emit(sign);
@@ -91,62 +93,96 @@ static int put_number(uint32_t v, unsigned base, char sign, char ten, struct spe
 	return n + put_text(p, (int)(text + sizeof text - p), sp);
 }
 
-static const char *parse_spec(const char *f, struct spec *sp, va_list *ap)
+static int put_signed(int64_t v, struct spec *sp)
 {
-	sp->width = 0;
-	sp->pad = ' ';
-	sp->left = 0;
-	for (;; f++) {
-		if (*f == '0')
-			sp->pad = '0';
-		else if (*f == '-')
-			sp->left = 1;
-		else
-			break;
+	return put_number(v < 0 ? -(uint64_t)v : (uint64_t)v, 10, v < 0 ? '-' : 0, 'a', sp);
+}
+
+/* Always eight places: with zeros in front or, when left, blanks behind. The
+ * first two characters are not counted. */
+static int put_pointer(uint32_t v, struct spec *sp)
+{
+	sp->width = 8;
+	sp->pad = '0';
+	emit('0');
+	emit('x');
+	return put_number(v, 16, 0, 'a', sp);
+}
+
+/* What is no conversion goes out as it stands, then the field's width in
+ * padding. A doubled % is not counted. */
+static int put_unknown(const struct spec *sp)
+{
+	emit('%');
+	if (sp->kind == '%')
+		return fill(sp->pad, sp->width);
+	emit(sp->kind);
+	return 2 + fill(sp->pad, sp->width);
+}
+
+/* Digits after a point only turn blanks in front into zeros. */
+static const char *parse_spec(const char *f, struct spec *sp)
+{
+	*sp = (struct spec){ .pad = ' ' };
+	if (*f == '-') {
+		sp->left = 1;
+		f++;
 	}
-	if (*f == '*') {
-		sp->width = va_arg(*ap, int);
+	if (*f == '0') {
+		sp->pad = '0';
 		f++;
 	}
 	for (; *f >= '0' && *f <= '9'; f++)
 		sp->width = sp->width * 10 + *f - '0';
-	while (*f == 'l' || *f == 'h')
-		f++;
+	if (*f == '.') {
+		sp->pad = '0';
+		while (*++f >= '0' && *f <= '9')
+			;
+	}
+	for (; *f == 'l' && sp->longs < 2; f++)
+		sp->longs++;
+	sp->kind = *f;
 	return f;
 }
 
-static int convert(char kind, struct spec *sp, va_list *ap)
+/* Of a long long only the low half is printed (but see put_signed()). */
+static uint32_t number(struct spec *sp, va_list *ap)
 {
-	int32_t v;
-	char c;
+	return sp->longs == 2 ? (uint32_t)va_arg(*ap, uint64_t) : va_arg(*ap, uint32_t);
+}
 
-	switch (kind) {
+static int convert(struct spec *sp, va_list *ap)
+{
+	const char *s;
+
+	switch (sp->kind) {
 	case 'd':
-	case 'i':
-		v = va_arg(*ap, int32_t);
-		return put_number(v < 0 ? -(uint32_t)v : (uint32_t)v, 10, v < 0 ? '-' : 0, 'a', sp);
+	case 'D':
+		return put_signed(sp->longs == 2 ? va_arg(*ap, int64_t) : va_arg(*ap, int32_t), sp);
 	case 'u':
-		return put_number(va_arg(*ap, uint32_t), 10, 0, 'a', sp);
-	case 'o':
-		return put_number(va_arg(*ap, uint32_t), 8, 0, 'a', sp);
+	case 'U':
+		return put_number(number(sp, ap), 10, 0, 'a', sp);
 	case 'x':
-	case 'p':
-		return put_number(va_arg(*ap, uint32_t), 16, 0, 'a', sp);
+		return put_number(number(sp, ap), 16, 0, 'a', sp);
 	case 'X':
-		return put_number(va_arg(*ap, uint32_t), 16, 0, 'A', sp);
+		return put_number(number(sp, ap), 16, 0, 'A', sp);
+	case 'p':
+		return put_pointer(va_arg(*ap, uint32_t), sp);
 	case 's':
-		return put_string(va_arg(*ap, const char *), sp);
+	case 'S':
+		s = va_arg(*ap, const char *);
+		return put_string(s ? s : "<null>", sp);
 	case 'c':
-		c = (char)va_arg(*ap, int);
-		return put_text(&c, 1, sp);
-	default:
-		emit(kind);
+	case 'C':
+		emit((char)va_arg(*ap, int));
 		return 1;
+	default:
+		return put_unknown(sp);
 	}
 }
 
-/* printf with d i u o x X p s c and %, width, 0 and -; returns the number of
- * characters, before LF becomes CR LF. */
+/* printf with d u x p s c and their capitals; returns the number of characters,
+ * before LF becomes CR LF. */
 int ets_printf(const char *fmt, ...)
 {
 	struct spec sp;
@@ -160,10 +196,10 @@ int ets_printf(const char *fmt, ...)
 			n++;
 			continue;
 		}
-		fmt = parse_spec(fmt + 1, &sp, &ap);
+		fmt = parse_spec(fmt + 1, &sp);
+		n += convert(&sp, &ap);
 		if (!*fmt)
 			break;
-		n += convert(*fmt, &sp, &ap);
 	}
 	va_end(ap);
 	return n;

@@ -47,7 +47,10 @@
 #define WDT_CTL REG(0x60000900)
 #define WDT_OP REG(0x60000904)
 #define WDT_OP_ND REG(0x60000908)
+#define WDT_STAGE REG(0x60000910)
 #define WDT_FEED REG(0x60000914)
+#define WDT_ACK REG(0x60000918)
+#define DPORT_EDGE_INT REG(0x3FF00004)
 #define DPORT_CACHE REG(0x3FF0000C)
 #define DPORT_BANKS REG(0x3FF00024)
 
@@ -68,7 +71,7 @@ struct uart_dev {
 	struct rcv_ring ring;
 	uint32_t reserved;	/* 100; nobody reads it */
 	uint8_t *ring_end;
-	uint32_t detect;	/* 0 = auto-baud not armed, 1 = armed */
+	uint32_t detect;	/* 0 = auto-baud not armed yet, 1 = it was */
 	uint32_t received;
 	uint8_t number;		/* UART that send and receive use */
 };
@@ -87,6 +90,7 @@ extern exc_handler *rom_exc_handlers[64];
 extern uint32_t rom_int_enabled, rom_int_vpri;
 extern struct { isr_handler *fn; void *arg; } rom_int_table[15];	/* n at [14 - n] */
 extern uint32_t rom_cpu_mhz;
+extern struct { int mode; uint32_t first, second; } rom_wdt;
 extern struct flash_chip *rom_flash_chip;
 extern struct flash_chip rom_flash_record;
 extern uint32_t rom_user_start;

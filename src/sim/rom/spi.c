@@ -26,10 +26,22 @@
 #define STATUS_QE 0x200u	/* Winbond's place for it */
 #define CHUNK 32u		/* bytes per transfer */
 
-/* QIO, QOUT, DIO, DOUT, fast, slow */
-static const uint32_t mode_bits[6] = {
-	0x01002000, 0x00102000, 0x00802000, 0x00006000, 0x00002000, 0,
-};
+enum mode { MODE_QIO, MODE_QOUT, MODE_DIO, MODE_DOUT, MODE_FAST, MODE_SLOW };
+#define CTRL_FAST 0x2000u
+#define PAD_CLEAR 0x1A0u	/* pull-up, and the other two bits of the function */
+#define PAD_SPI 0x10u
+
+/* How data come, without CTRL_FAST; whatever is no mode is MODE_SLOW. */
+static uint32_t lanes(int mode)
+{
+	switch ((enum mode)mode) {
+	case MODE_QIO: return 1u << 24;
+	case MODE_QOUT: return 1u << 20;
+	case MODE_DIO: return 1u << 23;
+	case MODE_DOUT: return 1u << 14;
+	default: return 0;
+	}
+}
 
 /* Gives the controller a one-shot command and waits until it has been sent. */
 static void command(uint32_t cmd)
@@ -42,7 +54,7 @@ static void command(uint32_t cmd)
 void SelectSpiFunction(void)
 {
 	for (uint32_t pad = 0x6000081C; pad <= 0x60000830; pad += 4)
-		REG(pad) = 0x10;
+		REG(pad) = (REG(pad) & ~PAD_CLEAR) | PAD_SPI;
 	REG(0x60000D48) = 0;
 }
 
@@ -90,29 +102,26 @@ int Wait_SPI_Idle(struct flash_chip *c)
 	return SPI_read_status(c, &st);
 }
 
-static int write_status_16(struct flash_chip *c, uint32_t status)
+/* None of those that write the status wait until it is written; whoever uses
+ * the flash next does. */
+int Enable_QMode(struct flash_chip *c)
 {
 	SPI_CTRL |= CTRL_TWO_BYTE_STATUS;
 	SPI_write_enable(c);
-	SPI_write_status(c, status);
-	return Wait_SPI_Idle(c);
+	return SPI_write_status(c, STATUS_QE);
 }
 
-int Enable_QMode(struct flash_chip *c)
-{
-	return write_status_16(c, STATUS_QE);
-}
-
-/* Writes the low status byte back, which clears the upper one. */
+/* Writes the low status byte back as SPI_write_enable() saw it, which clears
+ * the upper one. */
 int Disable_QMode(struct flash_chip *c)
 {
-	uint32_t st;
-
-	SPI_read_status(c, &st);
-	return write_status_16(c, st & 0xFF);
+	SPI_CTRL |= CTRL_TWO_BYTE_STATUS;
+	SPI_write_enable(c);
+	return SPI_write_status(c, SPI_RD_STATUS & 0xFF);
 }
 
-/* Read mode and clock of the controller; does not touch the flash's status. */
+/* Read mode and clock of the controller, which fast modes need one more bit for
+ * (SPIReadModeCnfig() sets it); does not touch the flash's status. */
 void SPIFlashModeConfig(int mode, int divider)
 {
 	uint32_t ctrl = CTRL_BASE, d = (uint32_t)divider;
@@ -124,9 +133,7 @@ void SPIFlashModeConfig(int mode, int divider)
 		IOMUX_CONF &= ~(1u << 8);
 		ctrl |= (d - 1) << 8 | (d / 2 - 1) << 4 | (d - 1);
 	}
-	if ((unsigned)mode < 6)
-		ctrl |= mode_bits[mode];
-	SPI_CTRL = ctrl;
+	SPI_CTRL = ctrl | lanes(mode) | (mode == MODE_FAST ? CTRL_FAST : 0);
 	SPI_USER |= 1u << 2;
 	command(CMD_RES);
 }
@@ -136,22 +143,21 @@ int SPIReadModeCnfig(int mode)
 {
 	struct flash_chip *c = rom_flash_chip;
 
-	if ((unsigned)mode >= 6)
-		return 1;
 	SPI_CTRL &= ~CTRL_MODES;
-	if (mode <= 1)
+	if (mode == MODE_QIO || mode == MODE_QOUT)
 		Enable_QMode(c);
 	else
 		Disable_QMode(c);
-	SPI_CTRL |= mode_bits[mode];
+	if ((unsigned)mode < MODE_SLOW)
+		SPI_CTRL |= lanes(mode) | CTRL_FAST;
 	return 0;
 }
 
 void spi_flash_attach(void)
 {
 	SelectSpiFunction();
-	SPIFlashModeConfig(5, 4);
-	SPIReadModeCnfig(5);
+	SPIFlashModeConfig(MODE_SLOW, 4);
+	SPIReadModeCnfig(MODE_SLOW);
 }
 
 static void cache_flush(void)
@@ -164,19 +170,16 @@ static void cache_flush(void)
 }
 
 /* Maps megabyte 2 x mb (+ 1 when odd_even is 1) at 0x40200000 and gives one or
- * two RAM banks to the cache. */
+ * two RAM banks to the cache. The arguments go into the register as they are. */
 void Cache_Read_Enable(int odd_even, int mb, int cache32k)
 {
-	static const uint32_t half[3] = { 0, 2u << 24, 1u << 24 };
-	uint32_t v;
+	uint32_t v, half = odd_even == 0 ? 0 : odd_even == 1 ? 2 : 1;
 
-	Wait_SPI_Idle(rom_flash_chip);
+	SPI_CTRL &= ~CTRL_CACHE;
 	cache_flush();
 	SPI_CTRL |= CTRL_CACHE;
 	v = DPORT_CACHE & ~(7u << 24 | 7u << 16 | 0x303u);
-	v |= half[(unsigned)odd_even < 3 ? odd_even : 0] | ((uint32_t)mb & 7) << 16;
-	if (cache32k)
-		v |= 1u << 26;
+	v |= half << 24 | (uint32_t)mb << 16 | (uint32_t)cache32k << 26;
 	DPORT_BANKS |= cache32k ? 0x18 : 0x08;
 	DPORT_CACHE = v | 1u << 8;
 }
@@ -184,11 +187,11 @@ void Cache_Read_Enable(int odd_even, int mb, int cache32k)
 /* The RAM banks stay with the cache. */
 void Cache_Read_Disable(void)
 {
+	SPI_CTRL &= ~CTRL_CACHE;
 	DPORT_CACHE &= ~(1u << 8);
 	while (DPORT_CACHE & 1u << 9)
 		;
 	cache_flush();
-	SPI_CTRL &= ~CTRL_CACHE;
 }
 
 static int protect(uint32_t status)
@@ -196,8 +199,7 @@ static int protect(uint32_t status)
 	struct flash_chip *c = rom_flash_chip;
 
 	SPI_write_enable(c);
-	SPI_write_status(c, status);
-	return Wait_SPI_Idle(c);
+	return SPI_write_status(c, status);
 }
 
 int SPIUnlock(void)
@@ -253,7 +255,9 @@ static int erase_sectors(uint32_t at, uint32_t n)
 	return 0;
 }
 
-/* Erases too much, as the original does: the sectors before the first block
+/* Sets the plain read mode first, whether the range is good or not.
+ *
+ * Erases too much, as the original does: the sectors before the first block
  * boundary are not taken off the count, so they are erased on top of it. The
  * last 16 sectors always go singly. */
 int SPIEraseArea(uint32_t addr, uint32_t size)
@@ -264,6 +268,7 @@ int SPIEraseArea(uint32_t addr, uint32_t size)
 	uint32_t rest = (size + c->sector_size - 1) / c->sector_size;
 	uint32_t head = per_block - at % per_block;
 
+	SPIReadModeCnfig(MODE_SLOW);
 	if (addr % c->sector_size || addr + size > c->chip_size)
 		return 1;
 	SPIUnlock();
@@ -297,14 +302,13 @@ static void program(uint32_t addr, const uint32_t *src, uint32_t n)
 	}
 }
 
-/* Full pages are counted in 8 bits, so a call writes at most 255 of them and
- * what stands before and after. */
+/* Full pages are counted in 8 bits, so a call that has more than 255 of them
+ * after the first piece never ends: it goes on writing what follows in memory. */
 int SPIWrite(uint32_t addr, const void *src, uint32_t len)
 {
 	struct flash_chip *c = rom_flash_chip;
 	uint32_t page = c->page_size, head = page - addr % page;
 	const uint32_t *p = src;
-	uint8_t pages;
 
 	if (addr + len > c->chip_size || len % 4)
 		return 1;
@@ -316,7 +320,7 @@ int SPIWrite(uint32_t addr, const void *src, uint32_t len)
 	addr += head;
 	p += head / 4;
 	len -= head;
-	for (pages = (uint8_t)(len / page); pages; pages--) {
+	for (uint8_t i = 0; i < len / page; i++) {
 		program(addr, p, page);
 		addr += page;
 		p += page / 4;

@@ -6,9 +6,8 @@
 
 #define DEFAULT_MHZ 80		/* wrong with a 26 MHz crystal, as in the original */
 #define WDT_KEY 0x73
-
-/* Arguments of the last ets_wdt_enable(), for ets_wdt_restore(). */
-static int wdt_mode, wdt_first, wdt_second;
+#define WDT_IRQ 8
+#define INTERRUPTS 14
 
 /* Sets what the original copies from its data section. System RAM is zero. */
 void rom_init_vars(void)
@@ -24,6 +23,9 @@ void rom_init_vars(void)
 	}
 	rom_int_vpri = 0xFFFFFFFF;
 	rom_cpu_mhz = DEFAULT_MHZ;
+	rom_wdt.mode = -1;
+	rom_wdt.first = 6;
+	rom_wdt.second = 12;
 	rom_flash_chip = &rom_flash_record;
 	SPIParamCfg(0x001640EF, 0x400000, 0x10000, 0x1000, 0x100, 0xFFFF);
 }
@@ -43,13 +45,17 @@ exc_handler *_xtos_set_exception_handler(int cause, exc_handler *fn)
 	return old == rom_exc_none ? NULL : old;
 }
 
+/* Installs fn (NULL = none) for an interrupt; returns the handler before. */
 isr_handler *ets_isr_attach(int n, isr_handler *fn, void *arg)
 {
-	isr_handler *old = rom_int_table[14 - n].fn;
+	isr_handler *old;
 
-	rom_int_table[14 - n].fn = fn;
-	rom_int_table[14 - n].arg = arg;
-	return old;
+	if ((unsigned)n >= INTERRUPTS)
+		return NULL;
+	old = rom_int_table[14 - n].fn;
+	rom_int_table[14 - n].fn = fn ? fn : rom_int_none;
+	rom_int_table[14 - n].arg = fn ? arg : (void *)n;
+	return old == rom_int_none ? NULL : old;
 }
 
 static uint32_t lock(void)
@@ -143,46 +149,61 @@ int rtc_get_reset_reason(void)
 	return (int)cause;
 }
 
-/* Stages last 2^n units; callers say 3, 6 or 12 (seconds, roughly). */
-static uint32_t wdt_exponent(int seconds)
+/* Stages last 2^n units; callers say 3, 6 or 12 (seconds, roughly). Nothing
+ * else is understood, and the watchdog bites at once. */
+static uint32_t wdt_exponent(uint32_t seconds)
 {
-	return seconds <= 3 ? 11 : seconds <= 6 ? 12 : 13;
+	return seconds == 3 ? 11 : seconds == 6 ? 12 : seconds == 12 ? 13 : 0;
 }
 
-/* mode 1: the first stage interrupts, the second resets; else reset only. */
+static void wdt_isr(void *arg)
+{
+	(void)arg;
+	if (WDT_STAGE == 1)
+		WDT_ACK = WDT_KEY;
+}
+
+/* An even mode interrupts after `first` and resets as much later; an odd one
+ * resets after `second`. Mode 0 starts what the registers hold. */
 void ets_wdt_enable(int mode, int first, int second)
 {
-	ets_wdt_disable();
-	wdt_mode = mode;
-	wdt_first = first;
-	wdt_second = second;
-	WDT_OP = wdt_exponent(first);
-	WDT_OP_ND = wdt_exponent(second);
-	WDT_CTL = mode == 1 ? 0x38 : 0x3C;
-	WDT_FEED = WDT_KEY;
+	rom_wdt.mode = mode;
+	rom_wdt.first = (uint32_t)first;
+	rom_wdt.second = (uint32_t)second;
+	WDT_CTL &= ~1u;
+	if (mode & 1) {
+		WDT_CTL = 0x3C;
+		WDT_OP = wdt_exponent(rom_wdt.second);
+	} else if (mode) {
+		WDT_CTL = 0x38;
+		WDT_OP = WDT_OP_ND = wdt_exponent(rom_wdt.first);
+		ets_isr_unmask(1u << WDT_IRQ);
+	}
 	WDT_CTL |= 1;
 }
 
-/* Returns the mode that was on, for ets_wdt_restore(). */
+/* Returns the mode that was on, for ets_wdt_restore(); -1 after reset. */
 int ets_wdt_disable(void)
 {
-	int old = wdt_mode;
+	int old = rom_wdt.mode;
 
 	WDT_CTL &= ~1u;
 	WDT_FEED = WDT_KEY;
-	wdt_mode = 0;
+	rom_wdt.mode = 0;
 	return old;
 }
 
 void ets_wdt_restore(int mode)
 {
 	if (mode)
-		ets_wdt_enable(mode, wdt_first, wdt_second);
+		ets_wdt_enable(mode, (int)rom_wdt.first, (int)rom_wdt.second);
 }
 
 void ets_wdt_init(void)
 {
-	ets_wdt_disable();
+	WDT_CTL &= ~1u;
+	ets_isr_attach(WDT_IRQ, wdt_isr, NULL);
+	DPORT_EDGE_INT |= 1;
 }
 
 uint32_t xthal_get_ccount(void)

@@ -82,10 +82,8 @@ void Uart_Init(int uart)
 {
 	struct uart_dev *d = &rom_uart;
 
-	if (uart == 0) {
-		REG(0x60000818) = 0;		/* U0TXD */
-		REG(0x60000814) = 0x80;		/* U0RXD, pulled up */
-	}
+	if (uart == 0)
+		REG(0x60000818) = 0;		/* U0TXD; U0RXD is that after reset */
 	REG(0x60000838) = 0x100;		/* GPIO2 repeats U0TXD (or is U1TXD) */
 	uart_div_modify(uart, UART_CLOCK / d->baud);
 	*reg(uart, UART_CONF0) = d->data_bits << 2 | d->stop_bits << 4 |
@@ -132,13 +130,14 @@ static void sleep_us(uint32_t us)
 }
 
 /* Measures the rate of what arrives. Returns the divisor for it; with nowait,
- * 0 while too few edges were seen. */
+ * 0 while too few edges were seen. The unit is armed once: until uartAttach()
+ * later calls find what the first one measured. */
 uint16_t uart_baudrate_detect(int uart, int nowait)
 {
 	uint32_t low, high;
 
 	if (!rom_uart.detect) {
-		rom_uart.detect = 1;
+		rom_uart.detect = 1;		/* stays */
 		*reg(uart, UART_AUTOBAUD) = AUTOBAUD_ARM & ~1u;
 		*reg(uart, UART_AUTOBAUD) = AUTOBAUD_ARM;
 	}
@@ -150,7 +149,6 @@ uint16_t uart_baudrate_detect(int uart, int nowait)
 	low = *reg(uart, UART_LOWPULSE) & 0xFFFFF;
 	high = *reg(uart, UART_HIGHPULSE) & 0xFFFFF;
 	*reg(uart, UART_AUTOBAUD) &= ~1u;
-	rom_uart.detect = 0;
 	return (uint16_t)((low + high) / 2 + 12);
 }
 
@@ -205,15 +203,16 @@ struct uart_dev *GetUartDevice(void)
 	return &rom_uart;
 }
 
-/* 0 when the other side's rate is known and set, 1 while it is not. */
+/* Whether somebody speaks on UART1 (whatever the argument): then its rate is
+ * set. For boot modes that a chip with flash does not have. */
 int UartConnCheck(int uart)
 {
-	uint16_t div = uart_baudrate_detect(uart, 1);
+	uint16_t div = uart_baudrate_detect(1, 1);
 
-	if (!div)
-		return 1;
-	uart_div_modify(uart, div);
-	return 0;
+	(void)uart;
+	if (div)
+		uart_div_modify(1, div);
+	return div != 0;
 }
 
 static void send_escaped(uint8_t c)
