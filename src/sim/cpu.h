@@ -67,6 +67,7 @@ struct cpu {
 	uint64_t instructions;	/* executed, for benches */
 	uint64_t exceptions;	/* raised, for inspection; interrupts not counted */
 	uint64_t side_effects;	/* see cpu_effect() */
+	uint64_t poll_period;	/* after CPU_STOP_POLL: cycles that the idle loop takes */
 	uint32_t lines;		/* external interrupt lines as cpu_irq() left them */
 	bool waiting;		/* in waiti */
 	bool yield;
@@ -95,8 +96,9 @@ void cpu_reset(struct cpu *c);
  *
  * CPU_STOP_POLL is sound when no device changes by itself before `limit`: the
  * caller passes the time of the next such event, and after POLL (or WAIT) skips
- * to it, or to cpu_next_timer() if that is earlier. A loop that reads CCOUNT is
- * never idle. */
+ * to it, or to cpu_next_timer() if that is earlier; by whole rounds of
+ * poll_period, if what comes after must happen on the very cycle on which it
+ * would have. A loop that reads CCOUNT is never idle. */
 enum cpu_stop cpu_run(struct cpu *c, uint64_t limit);
 
 /* From a device callback: stop after the current instruction. */

@@ -47,6 +47,7 @@ struct cpu_poll {
 	unsigned anchors;	/* taken in this probe; 0 = none yet */
 	unsigned words;
 	uint64_t side_effects;
+	uint64_t since;		/* cycles at the anchor */
 	struct { uint8_t *at; uint8_t was[4]; } word[CPU_POLL_WORDS];
 	uint8_t state[offsetof(struct cpu, cycles)];
 };
@@ -105,9 +106,9 @@ void cpu_advance(struct cpu *c, uint64_t cycles);
 
 /* cpu_poll.c */
 void cpu_poll_start(struct cpu *c);
-/* At a control transfer to c->pc: +1 an idle loop is proven, 0 not yet, -1 this
+/* At a control transfer to c->pc, at cycle `now`: +1 an idle loop is proven, 0 not yet, -1 this
  * is no idle loop, stop probing. */
-int cpu_poll_check(struct cpu *c);
+int cpu_poll_check(struct cpu *c, uint64_t now);
 /* Before the 32-bit word at `word` is stored to. */
 void cpu_poll_note(struct cpu_core *core, uint8_t *word);
 

@@ -342,7 +342,7 @@ left_region:
 	c->pc = PC;
 transfer:
 	if (core->poll.active) {
-		int proof = cpu_poll_check(c);
+		int proof = cpu_poll_check(c, NOW);
 
 		idle = proof > 0;
 		if (idle)

@@ -12,13 +12,14 @@
 
 #include <string.h>
 
-static void poll_anchor(struct cpu *c)
+static void poll_anchor(struct cpu *c, uint64_t now)
 {
 	struct cpu_poll *p = &c->priv->poll;
 
 	p->impure = false;
 	p->words = 0;
 	p->side_effects = c->side_effects;
+	p->since = now;
 	memcpy(p->state, c, sizeof p->state);
 }
 
@@ -36,7 +37,7 @@ void cpu_poll_start(struct cpu *c)
 	c->priv->poll.anchors = 0;
 }
 
-int cpu_poll_check(struct cpu *c)
+int cpu_poll_check(struct cpu *c, uint64_t now)
 {
 	struct cpu_poll *p = &c->priv->poll;
 	bool effect = p->impure || p->side_effects != c->side_effects;
@@ -44,12 +45,13 @@ int cpu_poll_check(struct cpu *c)
 	if (p->anchors == 0 || effect) {
 		if (p->anchors++ == CPU_POLL_ANCHORS)
 			return -1;
-		poll_anchor(c);
+		poll_anchor(c, now);
 		return 0;
 	}
 	/* pc first: it is what differs almost always. */
 	if (memcmp(p->state + offsetof(struct cpu, pc), &c->pc, sizeof c->pc) != 0)
 		return 0;
+	c->poll_period = now - p->since;
 	return memcmp(p->state, c, sizeof p->state) == 0 && poll_memory_same(p);
 }
 
