@@ -131,12 +131,13 @@ function format.geometry(given)
   local block = given.block or format.default_block(flavour, size)
   if block ~= 4096 and block ~= 8192 then
     errors.raise("size", ("a SPIFFS block has 4096 or 8192 bytes, not %d"):format(block))
+  elseif size < (given.found and 3 or 4) * block then
+    errors.raise("size", ("a file system has at least 4 blocks: %d bytes, not %d"):format(
+      4 * block, size), { hint = size < 4096 and "write 192k for 192 KB" or nil })
   elseif size % block ~= 0 then
     errors.raise("size", ("%s is not a whole number of blocks of %d bytes"):format(
       numbers.size_text(size), block),
       { hint = ("the nearest below is %d"):format(size // block * block) })
-  elseif size < (given.found and 3 or 4) * block then
-    errors.raise("size", ("a file system has at least 4 blocks: %d bytes"):format(4 * block))
   elseif size // PAGE > MAX_PAGES then
     errors.raise("size", "a file system of NodeMCU is smaller than 16 MB")
   end
