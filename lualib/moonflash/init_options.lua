@@ -95,7 +95,8 @@ function options.describe(bytes)
   for _, field in ipairs(init_data.fields) do
     local value = values[field.name]
     lines[#lines + 1] = ("%3d %-22s %-18s %s"):format(field.index,
-      documented[field.name] or field.name, type(value) == "table" and table.concat(value, ",") or value, field.text)
+      documented[field.name] or field.name,
+      type(value) == "table" and table.concat(value, ",") or value, field.text)
   end
   return lines
 end
