@@ -57,7 +57,8 @@ local function registers_after(log, at)
   local near = log:sub(at, at + REPORT_MAX)
   local found = {}
   for _, name in ipairs(REGISTERS) do
-    found[name] = math.tointeger(tonumber(near:match("%f[%w]" .. name .. "=0x(%x%x?%x?%x?%x?%x?%x?%x?)%f[^%x]"), 16))
+    local digits = near:match("%f[%w]" .. name .. "=0x(%x+)")
+    if digits and #digits <= 8 then found[name] = math.tointeger(tonumber(digits, 16)) end
   end
   return found
 end
