@@ -39,6 +39,10 @@ enum { RX_FULL = 1 << 0, TX_EMPTY = 1 << 1, RX_OVERFLOW = 1 << 4, RX_TIMEOUT = 1
 #define TX_THRESHOLD 24
 #define TIMEOUT_CHARS 2
 
+/* What the ROM sets after a reset: 74880 baud with a 26 MHz crystal, 115200 with
+ * 40. Firmware that sets no rate of its own relies on it. */
+#define ROM_DIVISOR 694
+
 #define RING 4096		/* filled by the ISR, emptied by the main loop */
 
 /* The bytes are volatile too: each must be in its place before `head` says so,
@@ -52,7 +56,7 @@ static struct {
 	struct ring rx, tx;
 	volatile bool tx_on;
 	rom_handler old_isr;
-	uint32_t old_arg, old_divisor, old_conf1, old_ctrl;
+	uint32_t old_arg, old_conf1, old_ctrl;
 	uint32_t apb_hz, divisor;	/* the ones before the last hw_baud */
 	bool pll, was_pll, doubled, was_doubled;
 	int pll_reg[2];
@@ -370,7 +374,6 @@ void hw_open(void)
 	ets_isr_mask(1 << UART_INT);
 	hw.old_arg = UART_ARG;
 	hw.old_isr = ets_isr_attach(UART_INT, isr, NULL);
-	hw.old_divisor = UART(CLKDIV);
 	hw.old_conf1 = UART(CONF1);
 	UART(CONF1) = RX_THRESHOLD | TX_THRESHOLD << 8 | TIMEOUT_CHARS << 24 | 1u << 31;
 	UART(INT_CLR) = 0xffff;
@@ -388,7 +391,7 @@ void hw_leave(unsigned how, uint32_t addr)
 	ets_isr_mask(1 << UART_INT);
 	ets_isr_attach(UART_INT, hw.old_isr, (void *)hw.old_arg);
 	clocks_set(hw.pll ? SLOW_HZ : FAST_HZ, false, false);
-	UART(CLKDIV) = hw.old_divisor;
+	UART(CLKDIV) = ROM_DIVISOR;
 	UART(CONF1) = hw.old_conf1;
 	UART(INT_ENA) = RX_FULL;
 	SPI(CTRL) = hw.old_ctrl;
