@@ -7,7 +7,8 @@ local text <const> = require "moonflash.text"
 local console = {}
 
 local DEFAULT_BAUD <const> = 115200
-local PIECE_MS <const> = 50
+local PIECE_MS <const>, FOLLOW_MS <const> = 50, 20
+local KEEP <const>, SHOWN <const> = 65536, 300
 local BOOT_QUIET_US <const> = 200000
 
 --- Rate of the boot ROM's text with the usual crystal of 26 MHz.
@@ -52,6 +53,77 @@ local function read_boot(port, baud)
     boot = boot .. s
   end
   return boot
+end
+
+--- Listens and follows the chip from rate to rate.
+-- @param port an `esp` port
+-- @tparam rate_finder finder says at which rate to listen
+-- @tparam number seconds on the port's clock
+-- @tparam function sink `sink(bytes, baud, time_us)`, with "" too while nothing
+--   comes; true ends it
+function console.follow(port, finder, seconds, sink)
+  local till = port:now() + math.floor(seconds * 1e6)
+  errors.check(port:baud(finder.baud))
+  while port:now() < till do
+    local s, baud = errors.check(port:read(4096, FOLLOW_MS)), finder.baud
+    local now = port:now()
+    local next_baud = finder:feed(s, now)
+    if sink(s, baud, now) then return end
+    if next_baud then errors.check(port:baud(next_baud)) end
+  end
+end
+
+--- Listens to a chip that is being reset: its ROM's text, up to where the firmware
+-- takes over.
+-- @param port an `esp` port
+-- @tparam[opt=74880] integer boot_baud
+-- @treturn string what was heard
+function console.boot_text(port, boot_baud)
+  return read_boot(port, boot_baud or console.BOOT_BAUD)
+end
+
+-- What was heard behind the last text that was expected, by port.
+local unread = setmetatable({}, { __mode = "k" })
+
+--- Waits until the chip prints something. What it prints behind that is kept for
+-- the next call.
+-- @param port an `esp` port, at the console's rate
+-- @tparam string pattern a Lua pattern: `"\n> $"`, `"heap: (%d+)"`
+-- @tparam[opt=10] number seconds on the port's clock
+-- @treturn string,... the pattern's captures, or all that matched
+-- @raise `timeout`, with what was heard instead
+function console.expect(port, pattern, seconds)
+  local heard = unread[port] or ""
+  local till = port:now() + math.floor((seconds or 10) * 1e6)
+  while true do
+    local _, last = heard:find(pattern)
+    if last then
+      unread[port] = heard:sub(last + 1)
+      return heard:match(pattern)
+    end
+    unread[port] = heard
+    if port:now() >= till then
+      errors.raise("timeout", ("%q was not heard within %g s"):format(pattern, seconds or 10), {
+        hint = "heard instead: " .. (heard == "" and "nothing"
+          or text.shorten(text.escape(heard:sub(-SHOWN)), SHOWN)) })
+    end
+    heard = (heard .. errors.check(port:read(4096, FOLLOW_MS))):sub(-KEEP)
+  end
+end
+
+--- Adds to what @{expect} looks through.
+-- @param port an `esp` port
+-- @tparam string bytes heard in another way
+function console.heard(port, bytes)
+  unread[port] = ((unread[port] or "") .. bytes):sub(-KEEP)
+end
+
+--- Sends text to the chip's console.
+-- @param port an `esp` port
+-- @tparam string bytes a line for the Lua prompt ends with "\n"
+function console.send(port, bytes)
+  errors.check(port:write(bytes))
+  errors.check(port:drain())
 end
 
 --- Collects what the chip prints.

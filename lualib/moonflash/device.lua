@@ -318,11 +318,45 @@ local function boot_baud(chip)
   return chip and chip.crystal.mhz == 40 and 115200 or console.BOOT_BAUD
 end
 
+--- Starts the flashed firmware and goes on as its console. Flash work is over then.
+-- @tparam[opt=115200] integer baud of the firmware's console
+function device:start(baud)
+  local boot = boot_baud(self.chip)
+  if self.port:info().lines and self.opt.before ~= "none" then
+    errors.check(self.port:baud(boot))
+    errors.check(esp.reset(self.port, resets.to_run(self.opt.before), "run",
+      self.rom and self.rom:inverted()))
+    console.heard(self.port, console.boot_text(self.port, boot))
+  else
+    self.loader:boot()
+  end
+  self.running, self.loader = true, nil
+  errors.check(self.port:baud(baud or 115200))
+end
+
+--- Waits until the firmware prints something; starts it when it does not run yet.
+-- @tparam string pattern a Lua pattern
+-- @tparam[opt=10] number seconds
+-- @tparam[opt=115200] integer baud of the firmware's console
+-- @treturn string,... the pattern's captures, or all that matched
+-- @raise `timeout`, with what was heard instead
+function device:expect(pattern, seconds, baud)
+  if not self.running then self:start(baud) end
+  return console.expect(self.port, pattern, seconds)
+end
+
+--- Sends text to the firmware's console; starts it when it does not run yet.
+-- @tparam string text a line for the Lua prompt ends with "\n"
+function device:send(text)
+  if not self.running then self:start() end
+  console.send(self.port, text)
+end
+
 --- Leaves the chip as `--after` says, and shows what it prints then.
 -- @tparam[opt] table listen from @{moonflash.console.parse_options}
 -- @treturn string|nil what was heard
 function device:leave(listen)
-  if self.opt.after == "run" then
+  if self.opt.after == "run" and not self.running then
     if self.port:info().lines and self.opt.before ~= "none" then
       if listen then errors.check(self.port:baud(boot_baud(self.chip))) end
       errors.check(esp.reset(self.port, resets.to_run(self.opt.before), "run",
@@ -332,7 +366,8 @@ function device:leave(listen)
     end
   end
   if listen then
-    return console.listen(self.port, listen, self.opt.after == "run" and boot_baud(self.chip))
+    return console.listen(self.port, listen, self.opt.after == "run" and not self.running
+      and boot_baud(self.chip))
   end
 end
 
