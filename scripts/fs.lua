@@ -72,6 +72,10 @@ local function summary(fs)
     total = space.total, used = space.used, largest = space.largest }
 end
 
+local function print_list(list)
+  for _, file in ipairs(list) do report.line("%8d  %s", file.size, text.escape(file.name)) end
+end
+
 local function save(place, fields)
   fs_files.save(place)
   for key, value in pairs(summary(place.fs)) do fields[key] = value end
@@ -92,7 +96,7 @@ function actions.build()
       spiffs.default_block(geo.flavour, geo.size))
   end
   files.write(opt.output, fs:bytes())
-  for _, file in ipairs(fs:list()) do report.line("%8d  %s", file.size, text.escape(file.name)) end
+  print_list(fs:list())
   local result = summary(fs)
   result.file, result.as_nodemcu_tool = opt.output, same
   report.result(result)
@@ -102,7 +106,7 @@ end
 function actions.ls()
   local place, fs = open()
   local list, s = fs:list(), summary(fs)
-  for _, file in ipairs(list) do report.line("%8d  %s", file.size, text.escape(file.name)) end
+  print_list(list)
   report.line("%s, %d of %d bytes used; %s, blocks of %d, for %s", text.count(#list, "file"),
     s.used, s.total, numbers.size_text(s.size), s.block, fs.geometry.flavour.text)
   s.addr, s.list = place.addr, {}
@@ -187,7 +191,9 @@ end
 local function repair(place, fs)
   local result = fs:repair()
   for _, name in ipairs(result.rewritten) do report.line("rewritten  %s", text.escape(name)) end
-  for _, name in ipairs(result.dropped) do report.warn("%s did not fit any more", text.escape(name)) end
+  for _, name in ipairs(result.dropped) do
+    report.warn("%s did not fit any more", text.escape(name))
+  end
   save(place, { problems = #result.problems, left = #result.left, rebuilt = result.rebuilt,
     rewritten = #result.rewritten, dropped = #result.dropped })
   if #result.left > 0 or #result.dropped > 0 then

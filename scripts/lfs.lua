@@ -50,7 +50,8 @@ function actions.info()
   local result = lfs_image.to_table(img)
   result.suits_firmware = check_firmware()
   report.result(result)
-  report.ok("%s is a sound image%s", opt.file, result.suits_firmware and " for this firmware" or "")
+  report.ok("%s is a sound image%s", opt.file,
+    result.suits_firmware and " for this firmware" or "")
 end
 
 function actions.relocate()

@@ -15,7 +15,8 @@ local MAX_DEPTH <const> = 16
 
 -- Unlike other input, a file for the file system may be empty.
 local function read(path)
-  if lfs.attributes(path, "mode") == "file" and lfs.attributes(path, "size") == 0 then return "" end
+  local mode, size = lfs.attributes(path, "mode"), lfs.attributes(path, "size")
+  if mode == "file" and size == 0 then return "" end
   return files.read(path)
 end
 

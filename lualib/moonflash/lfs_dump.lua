@@ -134,7 +134,8 @@ function reader:names(strings)
 end
 
 function reader:header()
-  self:expect("\x1bLua\x53" .. string.char(FORMAT) .. "\x19\x93\r\n\x1a\n", "its header is damaged")
+  self:expect("\x1bLua\x53" .. string.char(FORMAT) .. "\x19\x93\r\n\x1a\n",
+    "its header is damaged")
   local int, instruction, integer, number = self:take(4):byte(1, 4)
   if int ~= 4 or instruction ~= 4 or integer ~= number or integer ~= 4 and integer ~= 8 then
     bad("it was made for a machine with other numbers",
@@ -165,8 +166,8 @@ function lfs_dump.read(bytes)
   for _ = 1, r:count(1) do r:func(1) end
   local names, time = r:names(strings)
   if r.at ~= #bytes then bad(("%d bytes follow its end"):format(#bytes - r.at)) end
-  return { lua = "5.3", form = "dump", number_type = r.number_bytes == 8 and "64-bit" or "32-bit",
-    size = #bytes, bytes = bytes, strings = #strings, modules = names, build_time = time }
+  return { lua = "5.3", form = "dump",
+    number_type = r.number_bytes == 8 and "64-bit" or "32-bit", size = #bytes, bytes = bytes, strings = #strings, modules = names, build_time = time }
 end
 
 return lfs_dump

@@ -125,7 +125,8 @@ local function read_modules(img)
     local at = k + i * size
     local name_at = target(img, at)
     -- A constant that is a string has the type of a string.
-    if not name_at or u32(img.bytes, at + type_at) ~= img.bytes:byte(name_at + 5) then return nil end
+    local kind = u32(img.bytes, at + type_at)
+    if not name_at or kind ~= img.bytes:byte(name_at + 5) then return nil end
     names[#names + 1] = text.escape(string_at(img, name_at))
   end
   return names, build_time(img, k + protos * size)
@@ -149,7 +150,8 @@ local function check_header(img)
   elseif img.size > #img.bytes then
     bad(("it is cut off: %d of %d bytes"):format(#img.bytes, img.size),
       "copy or download the file again")
-  elseif img.hash_slots & (img.hash_slots - 1) ~= 0 or img.hash_slots * 4 > img.size - HEADER then
+  elseif img.hash_slots & (img.hash_slots - 1) ~= 0
+    or img.hash_slots * 4 > img.size - HEADER then
     bad("its table of strings has an impossible size")
   end
 end
@@ -248,7 +250,9 @@ end
 function lfs_image.in_flash(bytes)
   local signature = #bytes >= HEADER and u32(bytes, 0) or 0
   if signature == 0 or signature == NO_SIGNATURE then return nil, "blank" end
-  if signature & SIGNATURE_MASK ~= SIGNATURE then return nil, "the region holds something else" end
+  if signature & SIGNATURE_MASK ~= SIGNATURE then
+    return nil, "the region holds something else"
+  end
   if signature >> 8 & 0xF == 2 then
     return { lua = "5.3", form = "absolute", signature = signature, size = u32(bytes, 4) }
   end

@@ -45,7 +45,9 @@ local function with_magic(medium, addr)
         local geo = format.geometry { flavour = flavour, size = count * block, block = block,
           found = true }
         local wrong = wrong_magics(medium, addr, geo)
-        if wrong <= count // 2 and (not best or wrong < least) then best, least = geo, wrong end
+        if wrong <= count // 2 and wrong < (least or math.huge) then
+          best, least = geo, wrong
+        end
       end
     end
   end

@@ -208,7 +208,11 @@ local function move_index(fs, entry, block)
   end
   local new = space.add(fs, page, block)
   space.drop(fs, entry.at)
-  if entry.index == 0 then entry.file.header = new else entry.file.index[entry.index] = new end
+  if entry.index == 0 then
+    entry.file.header = new
+  else
+    entry.file.index[entry.index] = new
+  end
 end
 
 --- Empties a block and erases it. Pages that no file names are left behind.
@@ -251,9 +255,8 @@ local function candidate(fs, free)
     if c.deleted > 0 and (not best or c.deleted > best_gain) then
       local _, outside = touched(fs, block)
       local gain = c.deleted - outside
-      if c.live + outside <= free - c.free and gain > 0 and (not best or gain > best_gain) then
-        best, best_gain = block, gain
-      end
+      local fits = c.live + outside <= free - c.free
+      if fits and gain > (best_gain or 0) then best, best_gain = block, gain end
     end
   end
   return best

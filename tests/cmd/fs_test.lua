@@ -57,8 +57,8 @@ function TestFs:built(...)
   return harness.read(self.image)
 end
 
-local EXPECTED <const> = { ["init.lua"] = "print 'hello'\n", ["http/index.html"] = ("<p>"):rep(20000),
-  empty = "" }
+local EXPECTED <const> = { ["init.lua"] = "print 'hello'\n",
+  ["http/index.html"] = ("<p>"):rep(20000), empty = "" }
 
 function TestFs:test_build_makes_an_image_of_a_folder_for_every_generation()
   for generation, block in pairs { ["3"] = 8192, ["2"] = 8192, ["1.5"] = 4096, ["0.9.6"] = 4096,
@@ -186,7 +186,8 @@ end
 
 function TestFs:test_bad_input_is_named()
   fails(6, "no folder", "fs", "build", self.dir .. "/none", "-o", self.image, "--size", "192k")
-  fails(6, "not a folder", "fs", "build", self.lua .. "/init.lua", "-o", self.image, "--size", "192k")
+  fails(6, "not a folder", "fs", "build", self.lua .. "/init.lua", "-o", self.image,
+    "--size", "192k")
   fails(6, "at least 4 blocks", "fs", "build", self.lua, "-o", self.image, "--size", "192")
   fails(6, "blocks of 8192", "fs", "build", self.lua, "-o", self.image, "--size", "100000")
   fails(6, "take", "fs", "build", self.lua, "-o", self.image, "--size", "64k")

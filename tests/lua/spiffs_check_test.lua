@@ -18,13 +18,16 @@ end
 
 -- A compact image of three files: a (600 bytes: pages 1 header, 2..4 data),
 -- b (100: 5, 6), big (30000: header 7, then data, a second index page).
-local A <const>, B <const>, BIG <const> = random_bytes(600), random_bytes(100), random_bytes(30000)
+local A <const>, B <const> = random_bytes(600), random_bytes(100)
+local BIG <const> = random_bytes(30000)
 local function sample()
   return spiffs.build({ { name = "a", bytes = A }, { name = "b", bytes = B },
     { name = "big", bytes = BIG } }, { size = 65536, block = 4096, compact = true }):bytes()
 end
 
-local function poke(image, at, bytes) return image:sub(1, at) .. bytes .. image:sub(at + #bytes + 1) end
+local function poke(image, at, bytes)
+  return image:sub(1, at) .. bytes .. image:sub(at + #bytes + 1)
+end
 local function entry_at(pix) return pix // 16 * 4096 + (pix % 16 - 1) * 2 end
 local function page_at(pix) return pix * 256 end
 
@@ -223,8 +226,7 @@ local function bases()
 end
 
 local function flip(image, flips)
-  local bytes = { image:byte(1, 4096) }
-  bytes = {}
+  local bytes = {}
   for i = 1, #image, 4096 do table.move({ image:byte(i, i + 4095) }, 1, 4096, i, bytes) end
   for _ = 1, flips do
     local at = math.random(0, #image - 1)
@@ -292,7 +294,8 @@ function TestHostile:test_editing_a_damaged_image_ends_in_an_error_or_a_written_
   for _ = 1, 200 do
     local base = list[math.random(#list)]
     local opts = not base.flavour.magic and { flavour = base.flavour.id } or nil
-    local opened, fs = bounded(spiffs.open, flip(base.bytes, ({ 1, 20, 300 })[math.random(3)]), opts)
+    local image = flip(base.bytes, ({ 1, 20, 300 })[math.random(3)])
+    local opened, fs = bounded(spiffs.open, image, opts)
     if opened then
       for k = 1, 12 do
         local name, bytes = "n" .. k % 5, random_bytes(math.random(0, 4000))
@@ -311,7 +314,8 @@ function TestHostile:test_random_bytes_are_looked_at_without_harm()
     local noise = random_bytes(math.random(0, 300)):rep(math.random(1, 400))
     look(noise, nil)
     if #noise >= 16384 then
-      look(noise:sub(1, #noise // 4096 * 4096), { flavour = ({ "1", "0.9.5", "3", "2" })[math.random(4)] })
+      local flavour = ({ "1", "0.9.5", "3", "2" })[math.random(4)]
+      look(noise:sub(1, #noise // 4096 * 4096), { flavour = flavour })
     end
   end
 end

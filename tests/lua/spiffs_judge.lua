@@ -31,7 +31,8 @@ local function entries_of(image, flavour, block_bytes)
     for i = 0, per - 2 do
       local e = u16(image, base + 2 * i)
       entries[page_number(b, per, i)] = e
-      assert(e == 0xFFFF or free == 0, ("block %d: page %d is used behind a free one"):format(b, i))
+      assert(e == 0xFFFF or free == 0,
+        ("block %d: page %d is used behind a free one"):format(b, i))
       if e == 0xFFFF then free = free + 1 end
     end
     if free == per - 1 then free_blocks = free_blocks + 1 end
@@ -52,7 +53,8 @@ local function sort_pages(image, entries)
         ("page %d is deleted, its header is not"):format(pix))
     else
       assert(u16(page, 0) == e, ("page %d has another id"):format(pix))
-      assert(flags & 0x87 == (e >= 0x8000 and 0x80 or 0x84), ("page %d: flags %02x"):format(pix, flags))
+      assert(flags & 0x87 == (e >= 0x8000 and 0x80 or 0x84),
+        ("page %d: flags %02x"):format(pix, flags))
       local id, to = e % 0x8000, e >= 0x8000 and index or data
       local span = u16(page, 2)
       to[id] = to[id] or {}
