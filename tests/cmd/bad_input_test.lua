@@ -48,6 +48,43 @@ function TestBadInput:test_a_file_is_no_port()
   fails(self, 2, "not a serial port", "-p", HELLO, "info")
 end
 
+-- A pseudo-terminal with a chip behind it for some seconds.
+function TestBadInput:pty()
+  local link = self.dir .. "/tty"
+  local p = assert(io.popen(("%s sim --pty %s --seconds 3 2>&1"):format(
+    harness.quote(harness.program), harness.quote(link))))
+  lu.assertStrContains(p:read("l"), link)
+  return link, p
+end
+
+function TestBadInput:test_busy_port_names_the_process_that_has_it()
+  local link, chip = self:pty()
+  local holder = assert(io.popen(("%s -e %s"):format(harness.quote(harness.program), harness.quote(
+    ("local p = assert(require('esp').open('%s')) print('open') io.stdout:flush()"
+    .. " require('esp').sleep(2000)"):format(link)))))
+  lu.assertEquals(holder:read("l"), "open")
+  local err = fails(self, 3, "in use by process %d+ %(moonflash%)", "-p", link, "info")
+  lu.assertStrContains(err, "hint: close the other program")
+  holder:close()
+  chip:close()
+end
+
+function TestBadInput:test_no_permission_names_the_group()
+  if not os.execute("test $(id -u) -eq 0 && command -v setpriv >/dev/null") then
+    lu.skip("needs root and setpriv")
+  end
+  local link, chip = self:pty()
+  os.execute(("chmod 711 %s; chmod 600 $(readlink -f %s)"):format(self.dir, link))
+  local program = self.dir .. "/mf"
+  os.execute(("cp %s %s && chmod 755 %s"):format(harness.program, program, program))
+  local _, err, code = harness.shell(("setpriv --reuid 65534 --regid 65534 --clear-groups %s -p %s"
+    .. " info"):format(program, link))
+  lu.assertEquals(code, 3, err)
+  lu.assertStrMatches(err, ".*permission.*", nil, nil, err)
+  lu.assertStrContains(err, "hint: ")
+  chip:close()
+end
+
 function TestBadInput:test_an_unknown_option_of_the_simulated_chip_lists_the_known_ones()
   local err = fails(self, 2, "colour", "-p", self:sim() .. "?colour=red", "info")
   lu.assertStrContains(err, "size")
