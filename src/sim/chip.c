@@ -185,6 +185,7 @@ struct chip *chip_open(const struct chip_config *cfg, struct esp_error *err)
 	c->cfg = *cfg;
 	c->file.fd = -1;
 	c->cpu_ticks = 1;
+	c->stale_at = TICKS_NEVER;
 	c->base_tick = TICKS_PER_US;	/* time 0 means "never was" to some devices */
 	if (open_parts(c, err) < 0) {
 		chip_close(c);
@@ -227,21 +228,49 @@ static void skip_to(struct chip *c, uint64_t tick)
 		cpu_skip(&c->cpu, (tick - now + c->cpu_ticks - 1) / c->cpu_ticks);
 }
 
+/* Whether something that the CPU has read has changed since without an event.
+ * The loop that read it is not over then, though it looked idle: it must run
+ * once more. */
+static bool saw_the_past(struct chip *c)
+{
+	bool past = c->stale_at <= chip_now(c);
+
+	if (past)
+		c->stale_at = TICKS_NEVER;
+	return past;
+}
+
+/* When something may come to the CPU's notice, at the latest. */
+static uint64_t next_news(struct chip *c)
+{
+	uint64_t until = ticks_min(c->limit, chip_next_event(c)), timer = cpu_next_timer(&c->cpu);
+
+	if (timer == UINT64_MAX || timer <= c->cpu.cycles)
+		return until;
+	return ticks_min(until, chip_now(c) + (timer - c->cpu.cycles) * c->cpu_ticks);
+}
+
+/* Leaps over rounds of an idle loop, but no part of one: what comes after
+ * happens when it would have. */
+static void skip_rounds(struct chip *c)
+{
+	uint64_t now = chip_now(c), until, period = c->cpu.poll_period;
+
+	if (saw_the_past(c))
+		return;
+	until = ticks_min(next_news(c), c->stale_at);
+	if (until > now)
+		cpu_skip(&c->cpu, (until - now) / c->cpu_ticks / period * period);
+}
+
 /* Runs the CPU until the limit or until it stops for a reason of its own. */
 static void run_slice(struct chip *c)
 {
 	uint64_t cycles = (c->limit - chip_now(c) + c->cpu_ticks - 1) / c->cpu_ticks;
-	uint64_t timer, until;
 
 	switch (cpu_run(&c->cpu, c->cpu.cycles + cycles)) {
-	case CPU_STOP_WAIT:
-	case CPU_STOP_POLL:
-		until = ticks_min(c->limit, chip_next_change(c));
-		timer = cpu_next_timer(&c->cpu);
-		if (timer != UINT64_MAX && timer > c->cpu.cycles)
-			until = ticks_min(until, chip_now(c) + (timer - c->cpu.cycles) * c->cpu_ticks);
-		skip_to(c, until);
-		break;
+	case CPU_STOP_WAIT: skip_to(c, next_news(c)); break;
+	case CPU_STOP_POLL: skip_rounds(c); break;
 	default:
 		cpu_skip(&c->cpu, c->skip_cycles);
 	}

@@ -72,6 +72,9 @@ struct chip {
 	uint64_t limit;			/* tick at which the running slice ends */
 	uint64_t skip_cycles;		/* to leap over after the current instruction */
 	struct chip_poll poll;
+	/* The earliest change, without an event, of what the CPU has read: an SPI
+	 * controller becomes idle, a level on a wire changes. */
+	uint64_t stale_at;
 
 	bool on, dead;
 	bool peeking;			/* io_read must not change anything */
@@ -98,10 +101,9 @@ int chip_io_write(void *io, uint32_t addr, uint32_t value);
 void chip_update_irqs(struct chip *c);
 /* What is due by now in every device. */
 void chip_run_devices(struct chip *c);
-/* The next time at which a device does something by itself. */
+/* The next time at which a device does something by itself. Changes that only
+ * somebody who polls would see are not among them: see stale_at. */
 uint64_t chip_next_event(struct chip *c);
-/* As above, and changes that only somebody who polls would see. */
-uint64_t chip_next_change(struct chip *c);
 
 /* chip_map.c */
 int chip_map_open(struct chip *c, struct esp_error *err);

@@ -76,6 +76,39 @@ static uint32_t read_apb(struct chip *c, uint32_t off)
 	return c->apb[off / 4];
 }
 
+/* When a level on a UART's wires changes: its status and what its auto-baud
+ * unit counts follow them between the events. */
+static uint64_t next_edge(const struct uart *u, uint64_t now)
+{
+	uint64_t in, out;
+	bool level;
+
+	if (!wire_edge(&u->in, now, &in, &level))
+		in = TICKS_NEVER;
+	if (!wire_edge(&u->out, now, &out, &level))
+		out = TICKS_NEVER;
+	return ticks_min(in, out);
+}
+
+static bool shows_levels(uint32_t in)
+{
+	return in == UART_STATUS || (in >= UART_LOWPULSE && in <= UART_PULSE_NUM);
+}
+
+/* Remembers when what the CPU reads now will change without an event. */
+static void note_read(struct chip *c, uint32_t addr)
+{
+	uint64_t now = chip_now(c), at;
+	uint32_t page = (addr - APB_BASE) >> 8;
+
+	for (unsigned i = 0; i < 2; i++)
+		c->stale_at = ticks_min(c->stale_at, spi_next(&c->spi[i], now));
+	if ((page != PAGE_UART0 && page != PAGE_UART1) || !shows_levels(addr & 0xFF))
+		return;
+	at = next_edge(&c->uart[page == PAGE_UART1], now);
+	c->stale_at = ticks_min(c->stale_at, at);
+}
+
 static uint32_t read_cache_control(const struct chip *c)
 {
 	uint32_t v = c->dport[DPORT_CACHE / 4] & ~(uint32_t)(CACHE_FLUSHED | CACHE_SPI_BUSY);
@@ -127,6 +160,8 @@ int chip_io_read(void *io, uint32_t addr, uint32_t *value)
 		return LOAD_PROHIBITED;
 	if (!c->peeking && read_has_effect(c, addr))
 		cpu_effect(&c->cpu);
+	if (!c->peeking)
+		note_read(c, addr);
 	if (addr - APB_BASE < APB_BYTES) {
 		*value = read_apb(c, addr - APB_BASE);
 		if (!c->peeking && (addr & 0xFF00) != PAGE_SPI0 << 8)
@@ -232,7 +267,8 @@ static void write_dport(struct chip *c, uint32_t off, uint32_t v)
 
 /* Whether a write changes anything: not the same value into plain storage, the
  * feeding of a watchdog that is off, or the question whether the flash is
- * still busy, which it is. */
+ * still busy, which it is (and the wiping of the register that its answer goes
+ * to, which the real ROM does before it asks). */
 static bool write_has_effect(struct chip *c, uint32_t addr, uint32_t value)
 {
 	uint32_t off = addr - APB_BASE;
@@ -243,8 +279,9 @@ static bool write_has_effect(struct chip *c, uint32_t addr, uint32_t value)
 		return c->apb[off / 4] != value;
 	if (off >> 8 == PAGE_WDT)
 		return c->wdt.due != TICKS_NEVER || (off & 0xFF) < 0x14;
-	return !(off >> 8 == PAGE_SPI0 && (off & 0xFF) == SPI_CMD &&
-		 asks_flash_status(&c->spi[0], value) && nor_is_busy(&c->nor, chip_now(c)));
+	return !(off >> 8 == PAGE_SPI0 && nor_is_busy(&c->nor, chip_now(c)) &&
+		 ((off & 0xFF) == SPI_RD_STATUS ||
+		  ((off & 0xFF) == SPI_CMD && asks_flash_status(&c->spi[0], value))));
 }
 
 /* A write to a device may bring the next event forward, raise or lower an
@@ -314,6 +351,12 @@ void chip_run_devices(struct chip *c)
 	chip_update_irqs(c);
 }
 
+/* The end of a transaction is an event only when it interrupts. */
+static uint64_t next_done_irq(const struct spi *s, uint64_t now)
+{
+	return spi_is_busy(s, now) && spi_irq(s, s->busy_until) ? s->busy_until : TICKS_NEVER;
+}
+
 uint64_t chip_next_event(struct chip *c)
 {
 	uint64_t t = host_next(&c->host, &c->uart[0].in, &c->uart[0].out);
@@ -324,13 +367,7 @@ uint64_t chip_next_event(struct chip *c)
 	t = ticks_min(t, c->frc[1].hit_at);
 	t = ticks_min(t, c->wdt.due);
 	t = ticks_min(t, c->board.rise_at);
+	for (unsigned i = 0; i < 2; i++)
+		t = ticks_min(t, next_done_irq(&c->spi[i], chip_now(c)));
 	return ticks_min(t, nor_next(&c->nor));
-}
-
-uint64_t chip_next_change(struct chip *c)
-{
-	uint64_t now = chip_now(c), t = chip_next_event(c);
-
-	t = ticks_min(t, spi_next(&c->spi[0], now));
-	return ticks_min(t, spi_next(&c->spi[1], now));
 }
