@@ -14,6 +14,7 @@ end
 
 function TestSoak:test_noise_never_corrupts() soak("noise", 15) end
 function TestSoak:test_a_power_cut_never_mixes_images_and_is_repaired() soak("cut", 6) end
+function TestSoak:test_a_power_cut_under_the_rom_loader_leaves_what_cells_can_hold() soak("romcut", 4) end
 function TestSoak:test_unplugging_is_repaired() soak("unplug", 6) end
 
 os.exit(lu.LuaUnit.run())
