@@ -63,14 +63,6 @@ static struct {
 	uint32_t per_ms, last, ms;
 } hw;
 
-/* The ISR may come between any two instructions: a byte is in the ring before
- * the index that hands it over says so. The indices alone are volatile, and the
- * compiler moves other accesses across those. */
-static inline void ordered(void)
-{
-	__asm__ volatile("" : : : "memory");
-}
-
 static uint32_t ticks(void)
 {
 	uint32_t t;
@@ -123,9 +115,7 @@ int hw_rx(void)
 
 	if (tail == hw.rx.head)
 		return -1;
-	ordered();
 	byte = hw.rx.byte[tail % RING];
-	ordered();
 	hw.rx.tail = tail + 1;
 	return byte;
 }
@@ -137,7 +127,6 @@ void hw_tx(uint8_t byte)
 	while (head - hw.tx.tail == RING)
 		;
 	hw.tx.byte[head % RING] = byte;
-	ordered();
 	hw.tx.head = head + 1;
 	if (!hw.tx_on) {
 		hw.tx_on = true;
@@ -391,6 +380,7 @@ void hw_leave(unsigned how, uint32_t addr)
 	ets_isr_mask(1 << UART_INT);
 	ets_isr_attach(UART_INT, hw.old_isr, (void *)hw.old_arg);
 	clocks_set(hw.pll ? SLOW_HZ : FAST_HZ, false, false);
+	ets_update_cpu_frequency(FAST_HZ / 1000000);	/* as the ROM has it, right or wrong */
 	UART(CLKDIV) = ROM_DIVISOR;
 	UART(CONF1) = hw.old_conf1;
 	UART(INT_ENA) = RX_FULL;

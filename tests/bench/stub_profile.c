@@ -1,0 +1,76 @@
+/* stub_profile [BAUD] - where the chip's time goes while units arrive: the
+ * program counter, looked at each microsecond of the simulated chip.
+ * Prints `address samples`; stub_profile.sh gives the addresses names. */
+#include "../../src/loader/stub.h"
+#include "../../src/port/port_sim.h"
+#include "../../src/sim/chip.h"
+#include "../../src/sim/cpu.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { UNITS = 8, IRAM = 0x40100000, IRAM_SIZE = 0x8000, ROM = 0x40000000, ROM_SIZE = 0x10000 };
+
+static struct port port;
+static struct rom rom;
+static struct stub stub;
+static uint8_t image[UNITS * WIRE_UNIT_MAX];
+static uint32_t iram[IRAM_SIZE], in_rom;
+
+static void must(int rc, const struct esp_error *e)
+{
+	if (rc < 0) {
+		fprintf(stderr, "%s\n", e->text);
+		exit(1);
+	}
+}
+
+static void sample(struct chip *c, uint32_t us)
+{
+	uint64_t now = chip_now_us(c);
+	uint32_t i, pc;
+
+	for (i = 1; i <= us; i++) {
+		chip_run(c, now + i, false);
+		pc = chip_cpu(c)->pc;
+		if (pc - IRAM < IRAM_SIZE)
+			iram[pc - IRAM]++;
+		else if (pc - ROM < ROM_SIZE)
+			in_rom++;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const struct rom_connect how = { reset_find("nodemcu", RESET_TO_LOADER), 1, 0, false };
+	uint32_t baud = argc > 1 ? (uint32_t)atoi(argv[1]) : 921600, i;
+	FILE *f = fopen("/proc/self/exe", "rb");
+
+	if (!f || fread(image, 1, sizeof image, f) != sizeof image)
+		return 1;
+	fclose(f);
+	port_init(&port);
+	must(port_open(&port, "sim:", 460800), &port.err);
+	rom_init(&rom, &port);
+	must(rom_connect(&rom, &how), &rom.err);
+	stub_init(&stub, &port);
+	must(stub_start_at(&stub, &rom, 921600), &stub.err);
+	must(stub_set_baud(&stub, baud, WIRE_CLOCK_PLL), &stub.err);
+	must(stub_write_begin(&stub, 0, sizeof image, STUB_ERASE_ALL), &stub.err);
+	for (i = 0; i < UNITS; i++) {
+		must(stub_write_unit(&stub, i * WIRE_UNIT_MAX, image + i * WIRE_UNIT_MAX,
+				     WIRE_UNIT_MAX), &stub.err);
+		sample(port_sim_chip(&port), 40000);
+	}
+	must(stub_write_end(&stub), &stub.err);
+	fprintf(stderr, "%llu plain bytes, %llu packed, %u us looked at\n",
+		(unsigned long long)stub.counters.plain, (unsigned long long)stub.counters.packed,
+		UNITS * 40000);
+	for (i = 0; i < IRAM_SIZE; i++)
+		if (iram[i])
+			printf("%08x %u\n", IRAM + i, iram[i]);
+	printf("%08x %u\n", ROM, in_rom);
+	stub_close(&stub);
+	port_close(&port);
+	return 0;
+}
