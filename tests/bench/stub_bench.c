@@ -76,6 +76,7 @@ int main(int argc, char **argv)
 	uint32_t *crc = malloc(STUB_SECTORS_MAX * sizeof *crc);
 	struct stub_digest d;
 	struct stub_info info;
+	struct chip_stats stats;
 
 	snprintf(url, sizeof url, "sim:?%s", options);
 	port_init(&port);
@@ -136,7 +137,8 @@ int main(int argc, char **argv)
 	start();
 	must(stub_run(&stub, WIRE_RUN_RESET, 0), &stub.err, "run");
 	stop("leave", 0, 0);
-	printf("uart lost %llu\n", (unsigned long long)(0));
+	chip_get_stats(port_sim_chip(&port), &stats);
+	printf("lost in the UART's FIFO: %llu bytes\n", (unsigned long long)stats.uart_lost);
 	stub_close(&stub);
 	port_close(&port);
 	free(data);
