@@ -522,6 +522,62 @@ static void an_idle_chip_costs_the_host_nothing(void **state)
 	assert_true(seconds_for("wiring=none&strap=1", 100ull * 1000000) < 0.5);
 }
 
+/* A ROM that asks the flash for its status, waits in a loop of n + 2
+ * instructions until the controller is done, counts, and starts over:
+ *
+ *	80: j 90; 84: .word 0x3ffe8000, 0x60000200, 0x08000000
+ *	90: l32r a2,84; l32r a3,88; l32r a4,8c; movi a6,0; 9c: s32i a4,a3,0
+ *	9f: l32i a5,a3,0; n times nop; bnez a5,9f
+ *	addi a6,a6,1; s32i a6,a2,0; j 9c */
+static void write_busy_loop(const char *path, unsigned n)
+{
+	static const uint8_t head[] = {
+		0x06, 0x03, 0x00, 0x00, 0x00, 0x80, 0xfe, 0x3f, 0x00, 0x02, 0x00, 0x60,
+		0x00, 0x00, 0x00, 0x08, 0x21, 0xfd, 0xff, 0x31, 0xfd, 0xff, 0x41, 0xfd,
+		0xff, 0x62, 0xa0, 0x00, 0x42, 0x63, 0x00, 0x52, 0x23, 0x00,
+	};
+	const uint32_t tail[4] = {
+		0x556 | (0u - (3 * n + 7)) << 12, 0x01C662, 0x006262, 0x06 | (0u - (3 * n + 19)) << 6,
+	};
+	static uint8_t rom[0x10000];
+	uint8_t *p = rom + 0x80 + sizeof head;
+	FILE *f = fopen(path, "wb");
+
+	memcpy(rom + 0x80, head, sizeof head);
+	for (unsigned i = 0; i < n; i++, p += 3)
+		put_le32(p, 0x0020F0);
+	for (unsigned i = 0; i < 4; i++, p += 3)
+		put_le32(p, tail[i]);
+	assert_non_null(f);
+	assert_int_equal(fwrite(rom, 1, sizeof rom, f), sizeof rom);
+	fclose(f);
+}
+
+/* Leaping over a loop that only polls must neither miss the end of what it
+ * waits for nor change when the loop sees it, whatever its length. */
+static void waiting_for_a_controller_ends_when_it_is_done(void **state)
+{
+	enum { BUSY = 80, MS = 20, CYCLES_PER_MS = 52000 };
+	char path[] = "/tmp/test_chip_loop.XXXXXX", options[64];
+
+	(void)state;
+	close(mkstemp(path));
+	snprintf(options, sizeof options, "rom=%s", path);
+	for (unsigned n = 0; n < 24; n++) {
+		/* The load that sees it done is the k-th after the first. */
+		uint32_t k = (BUSY - 1 + n + 1) / (n + 2), round = k * (n + 2) + n + 6;
+		struct chip *c;
+
+		write_busy_loop(path, n);
+		c = open_chip(options);
+		pass(c, MS * 1000);
+		assert_in_range(chip_peek(c, MAILBOX), MS * CYCLES_PER_MS / round - 1,
+				MS * CYCLES_PER_MS / round + 1);
+		chip_close(c);
+	}
+	unlink(path);
+}
+
 static void two_chips_with_one_seed_live_the_same_life(void **state)
 {
 	uint8_t a[8], b[8];
@@ -587,6 +643,7 @@ int main(void)
 		cmocka_unit_test(a_chip_that_dies_stays_silent_until_power_returns),
 		cmocka_unit_test(no_register_value_stops_time),
 		cmocka_unit_test(an_idle_chip_costs_the_host_nothing),
+		cmocka_unit_test(waiting_for_a_controller_ends_when_it_is_done),
 		cmocka_unit_test(two_chips_with_one_seed_live_the_same_life),
 		cmocka_unit_test(options_are_checked_and_listed),
 	};
