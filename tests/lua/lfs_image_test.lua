@@ -116,6 +116,7 @@ function TestRead:test_damaged_headers_and_tables()
   -- a chain of strings that bites its tail, an address that leads outside
   refused("image", lfs_image.read, poke(RAW, 0x18 * 4, word(0x18)))
   refused("image", lfs_image.read, poke(RAW, 8 * 4, word(0xF1)))
+  refused("image", lfs_image.read, RAW .. "\0\0\0\0")
   -- a bit of the bitmap behind the last word
   refused("image", lfs_image.read, poke(RAW, #RAW - 1, "\x80"))
   lu.assertStrContains(refused("image", lfs_image.read, poke(RAW, 0, word(0xFAFAA15C))),

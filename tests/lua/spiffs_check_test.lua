@@ -194,18 +194,21 @@ end
 
 function TestDamage:test_a_full_image_that_cannot_be_repaired_in_place_is_rebuilt_whole()
   local geometry = { size = 65536, block = 4096, compact = true }
-  local largest = spiffs.build({}, geometry):space().largest
-  local bytes = random_bytes(largest)
-  local image = spiffs.build({ { name = "a", bytes = bytes } }, geometry):bytes()
-  -- no block is free any more, and one has lost its magic
-  for pix = 224, 255 do
-    if pix % 16 ~= 0 then image = poke(image, page_at(pix) + 9, "x") end
+  local bytes = random_bytes(spiffs.build({}, geometry):space().largest - 2000)
+  local image = spiffs.build({ { name = "b", bytes = B }, { name = "a", bytes = bytes } },
+    geometry):bytes()
+  -- no block is free any more, one has lost its magic, and a name is there twice
+  for pix = 192, 255 do
+    if pix % 16 ~= 0 then image = poke(image, page_at(pix) + 200, "\0") end
   end
+  image = poke(image, page_at(1) + 13, "a")
   local fs = spiffs.open(poke(image, 3 * 4096 + 0xFC, "\0\0"))
   local result = fs:repair()
   lu.assertTrue(result.rebuilt)
-  lu.assertEquals(result.left, {})
-  lu.assertTrue(judge.read(fs:bytes(), "3", 4096).a == bytes)
+  lu.assertEquals({ result.left, result.dropped }, { {}, {} })
+  local files = judge.read(fs:bytes(), "3", 4096)
+  lu.assertEquals({ files.a ~= nil, files["a~2"] ~= nil }, { true, true })
+  lu.assertEquals(#files.a + #files["a~2"], #B + #bytes)
 end
 
 TestHostile = {}

@@ -1,7 +1,9 @@
 -- SPIFFS: changing a file system in place, by the rules of flash.
 package.path = "tests/lua/?.lua;" .. package.path
 local lu = require "luaunit"
+local format = require "moonflash.spiffs_format"
 local judge = require "spiffs_judge"
+local space = require "moonflash.spiffs_space"
 local spiffs = require "moonflash.spiffs"
 
 local seed <const> = tonumber(os.getenv "SEED") or os.time()
@@ -191,6 +193,15 @@ function TestChip:test_only_sectors_that_change_are_written_and_without_erase_if
   lu.assertNil(judge.read(region.bytes, "3", 8192).f3)
 end
 
+function TestChip:test_a_sector_that_ends_as_it_began_is_not_written()
+  local region = chip(spiffs.build({}, { size = 65536 }):bytes())
+  local fs = spiffs.open(region)
+  fs.medium:poke(0x3000, "x")
+  lu.assertEquals(#fs:changes(), 1)
+  fs.medium:poke(0x3000, "\xff")
+  lu.assertEquals(fs:commit(), {})
+end
+
 function TestChip:test_listing_reads_lookup_pages_and_headers_only()
   local files = {}
   for i = 1, 10 do files[i] = { name = "f" .. i, bytes = random_bytes(3000) } end
@@ -227,6 +238,19 @@ function TestChip:test_collecting_garbage_erases_and_keeps_every_file()
 end
 
 TestDamaged = {}
+
+function TestDamaged:test_an_image_without_two_free_blocks_gets_them_back()
+  local fs = empty("3", 65536, 4096)
+  fs:put("keep", "me")
+  for span = 1, 15 * 15 - 3 do
+    space.drop(fs, space.add(fs, format.data_page(77, span, "old")))
+  end
+  lu.assertTrue(fs:check().full)
+  fs:put("new", "one")
+  local files, free_blocks = judge.read(fs:bytes(), "3", 4096)
+  lu.assertEquals(files, { keep = "me", new = "one" })
+  lu.assertTrue(free_blocks >= 2)
+end
 
 function TestDamaged:test_a_free_page_that_is_not_blank_is_not_written_on()
   local fs = empty("3", 65536, 4096)
