@@ -242,7 +242,7 @@ TestDamaged = {}
 function TestDamaged:test_an_image_without_two_free_blocks_gets_them_back()
   local fs = empty("3", 65536, 4096)
   fs:put("keep", "me")
-  for span = 1, 15 * 15 - 3 do
+  for span = 1, 15 * 15 - 6 do
     space.drop(fs, space.add(fs, format.data_page(77, span, "old")))
   end
   lu.assertTrue(fs:check().full)
