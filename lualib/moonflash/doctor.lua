@@ -235,6 +235,16 @@ local function other_chip(log)
   return chip and diagnosis("other_chip", "certain", "it names itself " .. chip:upper()) or nil
 end
 
+-- The first line that reads like one: the one before may have been cut by a change
+-- of rate.
+local function first_line(rest)
+  for line in rest:gmatch("%S[^\n]*") do
+    if #line >= 4 and rate_finder.readable(line) >= 0.95 then
+      return text.shorten(text.escape(line), EVIDENCE_MAX)
+    end
+  end
+end
+
 -- What is left to say when nothing complains.
 local function by_rest(log)
   if log.prompt then
@@ -243,8 +253,7 @@ local function by_rest(log)
   elseif log.rest:find("Formatting file system", 1, true) then
     return diagnosis("formatting", "certain", line_with(log, "Formatting file system"))
   elseif #log.rest >= SPEAKS and log.readable >= 0.9 then
-    return diagnosis("running", log.nodemcu and "certain" or "likely",
-      text.shorten(text.escape(log.rest:match("%S[^\n]*") or ""), EVIDENCE_MAX))
+    return diagnosis("running", log.nodemcu and "certain" or "likely", first_line(log.rest))
   elseif log.loaded then
     return diagnosis("silent", "guess", line_with(log, "csum 0x%x%x"))
   elseif log.banner and log.banner.first == 3 then

@@ -30,7 +30,7 @@ exception.causes = {
 }
 
 local places = {
-  { 0x00000000, 0x00010000, "next to address 0 (a null pointer)" },
+  { 0x00000000, 0x00010000, "next to address 0: a null pointer" },
   { 0x3FFE8000, 0x3FFFC000, "data RAM" }, { 0x3FFFC000, 0x40000000, "system RAM" },
   { 0x40000000, 0x40010000, "the boot ROM" }, { 0x40100000, 0x40110000, "instruction RAM" },
   { 0x60000000, 0x60002000, "the peripherals" },
@@ -84,7 +84,7 @@ end
 
 local function at_text(addr, symbols)
   local name = symbols and symbols:name(addr)
-  return ("0x%08x in %s%s"):format(addr, exception.place(addr), name and ", " .. name or "")
+  return ("0x%08x (%s%s)"):format(addr, exception.place(addr), name and ", " .. name or "")
 end
 
 --- A crash in words.

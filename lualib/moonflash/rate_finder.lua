@@ -36,7 +36,7 @@ local KNOWN <const> = { "rst cause:", "\r\n> $", "NodeM[cC][uU] ", "load 0x%x%x%
 function rate_finder.readable(bytes)
   if bytes == "" then return 0 end
   local rest = bytes:gsub("[\x20-\x7e\r\n\t]+", ""):gsub("[\xe1-\xef][\x80-\xbf][\x80-\xbf]", "")
-    :gsub("[\xc3-\xdf][\x80-\xbf]", ""):gsub("\27", "")
+    :gsub("[\xc2-\xdf][\x80-\xbf]", ""):gsub("\27", "")
   return 1 - #rest / #bytes
 end
 
@@ -57,14 +57,15 @@ end
 --- A finder.
 -- @tparam[opt] table opts `baud` = rate at the start (default the first one);
 -- `rates` = candidates; `boot_baud`; `home` = the console's rate when it is known;
--- `fixed` = true never changes the rate
+-- `fixed` = true never changes the rate; `stay` = true stays at the ROM's rate after
+-- its log for as long as there is text: the SDK's first messages come at that rate
 -- @treturn rate_finder with `baud` (listen at this rate), `home` (the rate of the
 -- firmware's text once it was heard, else nil) and `proven` ({ [rate] = true })
 function rate_finder.new(opts)
   opts = opts or {}
   local self = setmetatable({ rates = opts.rates or rate_finder.RATES, home = opts.home,
-    boot_baud = opts.boot_baud or rate_finder.BOOT_BAUD, fixed = opts.fixed, proven = {},
-    tried = {}, window = "", flips = 0, last = 0 }, rate_finder)
+    boot_baud = opts.boot_baud or rate_finder.BOOT_BAUD, fixed = opts.fixed,
+    stay = opts.stay, proven = {}, tried = {}, window = "", flips = 0, last = 0 }, rate_finder)
   self.baud = opts.baud or self.rates[1]
   return self
 end
@@ -108,6 +109,13 @@ local function note_good(self)
   if self.baud ~= self.boot_baud then self.home = self.baud end
 end
 
+-- The ROM has accepted the image: the next word is the firmware's. When the two sums
+-- differ the ROM has more to say.
+local function rom_is_done(self)
+  local sum, stored = self.window:match("chksum (0x%x%x)\r?\ncsum (0x%x%x)\r?\n$")
+  return sum ~= nil and sum == stored
+end
+
 --- Takes what was heard at the present rate.
 -- @tparam string bytes may be empty: time has passed
 -- @tparam integer now_us
@@ -124,6 +132,10 @@ function rate_finder:feed(bytes, now_us)
   local verdict = rate_finder.judge(self.window)
   if verdict == "good" then note_good(self) end
   if verdict == "bad" then return switch(self, leave(self)) end
+  if self.baud == self.boot_baud and not self.stay and rom_is_done(self) then
+    self.home = self.home or self.rates[1]
+    return switch(self, self.home)
+  end
   return nil
 end
 

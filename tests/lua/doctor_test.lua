@@ -145,7 +145,7 @@ end
 function TestLog:test_a_crash_is_explained()
   local d = first(BOOT .. CRASH)
   lu.assertStrContains(d.evidence, "exception 28")
-  lu.assertStrContains(d.evidence, "0x4022a1b4 in flash at 0x02a1b4")
+  lu.assertStrContains(d.evidence, "0x4022a1b4 (flash at 0x02a1b4)")
   lu.assertStrContains(d.evidence, "null pointer")
 end
 
