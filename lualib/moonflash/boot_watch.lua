@@ -109,13 +109,15 @@ end
 -- @tparam string bytes heard so far
 -- @tparam number seconds since the reset
 -- @tparam number limit seconds asked for
--- @tparam[opt] string want "text": any program that speaks will do; otherwise the
+-- @tparam[opt] string want "text": a line of any program will do; otherwise the
 -- Lua prompt is waited for
 -- @treturn boolean true when enough was heard: a prompt, a complaint, or the
 -- time is up; formatting a file system extends the time to 90 s
 function boot_watch.enough(bytes, seconds, limit, want)
   local v = boot_watch.judge(bytes)
-  if want == "text" and v.state == "running" then return true end
+  if want == "text" and v.state == "running" and after_rom(bytes):find("%g\r?\n") then
+    return true
+  end
   if v.state == "formatting" then return seconds >= math.max(limit, 90) end
   return v.final or seconds >= limit
 end
