@@ -266,8 +266,11 @@ local function plan_table(p)
   p.table, p.notes = table_carry.merge(fresh, p.live, p.flash_bytes)
 end
 
+-- Cloud builds of 2.x state no version of their own; their SDK's is the same.
 local function flavour_id(found)
-  local flavour = spiffs.flavour_of(found)
+  local flavour = spiffs.flavour_of { generation = found.generation,
+    version = found.version or (found.sdk or ""):match("^[%d.]+"),
+    build = (found.build or ""):match("%d%d%d%d%-%d%d%-%d%d") }
   return flavour and flavour.id or nil
 end
 

@@ -401,6 +401,13 @@ function TestFiles:test_files_that_do_not_fit_are_refused()
   lu.assertStrContains(e.hint, "--fs erase")
 end
 
+function TestFiles:test_a_cloud_build_without_a_version_is_known_by_its_sdk()
+  local banner = "NodeMCU custom build by frightanic.com\n\tbranch: master\n\tSSL: false\n"
+    .. " build \tbuilt on: 2018-08-07 15:58\n powered by Lua 5.1.4 on SDK 2.2.1(cfd48f3)\0"
+  local p = plan_of((chips.chip("0.9", MB)), chips.firmware("2.x", { banner = banner }), MB, { fs = "move" })
+  lu.assertEquals(p.file_system.action, "rebuild")
+end
+
 TestTable = {}
 
 local function entry(p, name) return partition.entry(p.table, name) end
