@@ -1,6 +1,7 @@
--- scripts/fs.lua: build and change SPIFFS file systems
+-- scripts/fs.lua: build and change SPIFFS file systems, in images and on chips
 local cli      <const> = require "moonflash.cli"
 local errors   <const> = require "moonflash.errors"
+local fs_chip  <const> = require "moonflash.fs_chip"
 local files    <const> = require "moonflash.files"
 local fs_files <const> = require "moonflash.fs_files"
 local numbers  <const> = require "moonflash.numbers"
@@ -8,9 +9,9 @@ local report   <const> = require "moonflash.report"
 local spiffs   <const> = require "moonflash.spiffs"
 local text     <const> = require "moonflash.text"
 
-local parser = cli.parser("fs", "Builds, reads and changes SPIFFS file systems in images.", [[
-An image is a file that 'moonflash write' puts on a chip, or a backup of a whole chip
-with one file system in it. Names have at most 31 characters; a '/' in them is one
+local parser = cli.parser("fs", "Builds, reads and changes SPIFFS file systems, in images and on chips.", [[
+An image is a file that 'moonflash write' puts on a chip, a backup of a whole chip
+with one file system in it, or the word chip: the one on the port. Names have at most 31 characters; a '/' in them is one
 of these. Changed images are replaced only when they are complete.
 
 examples:
@@ -20,7 +21,10 @@ examples:
   moonflash fs get fs.img init.lua
   moonflash fs get backup.bin --all -o files/
   moonflash fs put fs.img init.lua http/ --prefix lua/
-  moonflash fs check fs.img --repair]])
+  moonflash fs check fs.img --repair
+  moonflash fs ls chip -p /dev/ttyUSB0
+  moonflash fs put chip init.lua
+  moonflash fs build lua/ -o chip]])
 parser:require_command(true):command_target("action")
 
 local function command(name, help, ...)
@@ -40,7 +44,7 @@ end
 
 local build = command("build", "make an image of a folder", "folder")
 build:option("-o --output", "the image"):argname "FILE":count(1)
-build:option("--size", "size of the file system"):argname "SIZE":count(1)
+build:option("--size", "size of the file system; a chip's is known"):argname "SIZE"
 build:flag("--compact", "no deleted pages, even where NodeMCU's own tool leaves some")
 image_command("ls", "list files and space")
 local get = image_command("get", "copy a file out of an image")
@@ -59,7 +63,15 @@ local opt = cli.parse(parser)
 local block = opt.block and numbers.parse(opt.block, "--block")
 local flavour = opt.generation and spiffs.flavour(opt.generation).id
 
+local chip   -- the place on a chip that is open
+
 local function open()
+  if opt.image == fs_chip.WORD then
+    local place = fs_chip.open(opt, { at = opt.at and numbers.parse(opt.at, "--at"),
+      flavour = flavour, block = block, create = opt.action == "put" })
+    chip = place
+    return place, place.fs
+  end
   local place = fs_files.open(opt.image, { at = opt.at and numbers.parse(opt.at, "--at"),
     flavour = flavour, block = block })
   if place.addr > 0 then report.stage("file system at %s", numbers.hex(place.addr)) end
@@ -77,14 +89,35 @@ local function print_list(list)
 end
 
 local function save(place, fields)
-  fs_files.save(place)
+  if place == chip then
+    fields.sectors_written = fs_chip.save(place).written
+  else
+    fs_files.save(place)
+  end
   for key, value in pairs(summary(place.fs)) do fields[key] = value end
   report.result(fields)
 end
 
 local actions = {}
 
+-- A folder onto the chip: a new file system in the place of the old one.
+local function build_on_chip()
+  local list = fs_files.folder(opt.folder)
+  local place = fs_chip.open(opt, { flavour = flavour, block = block, create = true })
+  chip = place
+  local geo = place.fs.geometry
+  place.fs = spiffs.build(list, { size = geo.size, flavour = geo.flavour, block = geo.block,
+    compact = opt.compact })
+  print_list(place.fs:list())
+  save(place, { addr = place.addr })
+  report.ok("%s on the chip at %s", text.count(#list, "file"), numbers.hex(place.addr))
+end
+
 function actions.build()
+  if opt.output == fs_chip.WORD then return build_on_chip() end
+  if not opt.size then
+    errors.raise("usage", "fs build needs --size for an image", { hint = "--size 192k" })
+  end
   local geo = spiffs.geometry { size = numbers.parse(opt.size, "--size"), flavour = flavour,
     block = block }
   local list = fs_files.folder(opt.folder)
@@ -217,4 +250,6 @@ function actions.check()
     { hint = "--repair puts it right, as far as that is possible" })
 end
 
-actions[opt.action]()
+local ok, e = pcall(actions[opt.action])
+if chip then pcall(fs_chip.close, chip) end
+if not ok then error(e, 0) end

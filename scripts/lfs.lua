@@ -1,12 +1,17 @@
 -- scripts/lfs.lua: explain and place Lua Flash Store images
 local cli       <const> = require "moonflash.cli"
+local device    <const> = require "moonflash.device"
 local errors    <const> = require "moonflash.errors"
 local esp       <const> = require "esp"
 local files     <const> = require "moonflash.files"
+local identify  <const> = require "moonflash.identify"
 local lfs_image <const> = require "moonflash.lfs_image"
+local luac      <const> = require "moonflash.luac"
 local nodemcu   <const> = require "moonflash.nodemcu"
 local numbers   <const> = require "moonflash.numbers"
+local regions   <const> = require "moonflash.regions"
 local report    <const> = require "moonflash.report"
+local writer    <const> = require "moonflash.writer"
 
 local parser = cli.parser("lfs", "Explains and places images of the Lua Flash Store.", [[
 luac.cross -f makes such images of Lua files. One for Lua 5.1 is written to the
@@ -16,11 +21,17 @@ file system, and the firmware itself makes the store of it.
 examples:
   moonflash lfs info lfs.img
   moonflash lfs info lfs.img --firmware nodemcu-release-12-modules-float.bin
-  moonflash lfs relocate lfs.img --addr 0x9e000 -o lfs-0x9e000.bin]])
+  moonflash lfs relocate lfs.img --addr 0x9e000 -o lfs-0x9e000.bin
+  moonflash lfs write lfs.img -p /dev/ttyUSB0     (place and size from its partition table)
+  moonflash lfs write lua/ -p /dev/ttyUSB0        (calls luac.cross on the files there)]])
 parser:require_command(true):command_target("action")
 local info = parser:command("info", "what is in an image; all of it is checked")
 local place = parser:command("relocate", "make what 'moonflash write' puts at an address")
-for _, command in ipairs { info, place } do
+local write = parser:command("write", "put it into the store of the chip on the port")
+write:flag("-n --dry-run", "say what would be written and change nothing")
+write:option("--luac", "the compiler, when the file is a folder of Lua files"):argname "PROGRAM"
+  :default "luac.cross"
+for _, command in ipairs { info, place, write } do
   command:argument("file", "the image, compressed or not")
   command:option("--firmware", "the firmware that is to run it; refused when it cannot")
     :argname "FILE"
@@ -31,7 +42,9 @@ place:option("-o --output", "where to"):argname "FILE":count(1)
 place:flag("--absolute", "mark it as made for its address, as luac.cross -a does")
 local opt = cli.parse(parser)
 
-local img = lfs_image.read(files.read(opt.file), esp.inflate)
+local source = opt.action == "write" and luac.image(opt.file, opt.luac) or opt.file
+local img = lfs_image.read(files.read(source), esp.inflate)
+if source ~= opt.file then os.remove(source) end
 
 -- True when the firmware is known to take the image, nil when none was given.
 local function check_firmware()
@@ -64,6 +77,29 @@ function actions.relocate()
   files.write(opt.output, bytes)
   report.result { file = opt.output, addr = addr, bytes = #bytes }
   report.ok("%d bytes for %s in %s", #bytes, numbers.range_text(addr, #bytes), opt.output)
+end
+
+-- The store's region and the firmware are those of the chip.
+function actions.write()
+  local dev <close> = device.open(opt)
+  local function read(addr, size) return dev:read(addr, size) end
+  local region = regions.find(read, dev:flash().size, "lfs")[1]
+  report.stage("store at %s", numbers.range_text(region.addr, region.size))
+  local found = identify.flash(read, dev:flash().size).nodemcu
+  if found and not lfs_image.check_firmware(img, found) then
+    report.warn "the firmware on the chip does not tell all that matters"
+  end
+  local part = { addr = region.addr, data = lfs_image.for_region(img, region), boot = false,
+    name = opt.file }
+  if opt.dry_run then
+    report.line("%d bytes for %s", #part.data, numbers.range_text(part.addr, #part.data))
+    dev:leave()
+    return report.ok("nothing was changed")
+  end
+  local s = writer.write(dev, { parts = { part } }, report.showing(dev))
+  dev:leave()
+  report.result { addr = part.addr, bytes = s.bytes, sectors_written = s.written }
+  report.ok("%d bytes verified at %s", s.bytes, numbers.hex(part.addr))
 end
 
 actions[opt.action]()
