@@ -3,6 +3,7 @@
 -- Everything that happens before flash is looked at; @{moonflash.device} is what
 -- workflows use.
 -- @module moonflash.connection
+local adapters <const> = require "moonflash.adapters"
 local chip_id <const> = require "moonflash.chip_id"
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
@@ -188,7 +189,7 @@ end
 -- The stub, if need be at a lower rate; the ROM alone when it does not start.
 local function start_stub(dev)
   for try = 1, TRIES do
-    local ok, e = pcall(stub_loader.start, dev.rom, dev.port, dev.opt.baud)
+    local ok, e = pcall(stub_loader.start, dev.rom, dev.port, dev.opt.baud, dev.adapter)
     if ok then
       report.detail("stub running, %d baud", dev.port:baud())
       return e
@@ -204,23 +205,23 @@ local function start_stub(dev)
   return rom_loader.new(dev.rom)
 end
 
+-- The serial number of the USB adapter behind a device path, if it has one.
+local function usb_serial_of(name)
+  if not name:match("^/dev/") or name:match("^/dev/pts/") then return nil end
+  for _, p in ipairs(esp.ports() or {}) do
+    if p.name == name then return p.serial end
+  end
+end
+
 --- Connects and identifies the chip, and starts the loader.
 -- @tparam table dev `port`, `opt`; gets `rom`, `chip`, `loader`
 -- @tparam[opt] boolean rom_only leave the chip in its ROM loader
 -- @raise `timeout` (exit 4), `wrong_chip` (5), port errors (3)
 function connection.establish(dev, rom_only)
   connect_and_identify(dev)
+  dev.usb_serial = dev.usb_serial or usb_serial_of(dev.port_name)
+  dev.adapter = adapters.key(dev.port_name, dev.usb_serial)
   dev.loader = (rom_only or dev.opt.no_stub) and rom_loader.new(dev.rom) or start_stub(dev)
-end
-
---- The serial number of the USB adapter behind a device path, if it has one.
--- @tparam string name
--- @treturn string|nil
-function connection.usb_serial_of(name)
-  if not name:match("^/dev/") then return nil end
-  for _, p in ipairs(esp.ports() or {}) do
-    if p.name == name then return p.serial end
-  end
 end
 
 return connection

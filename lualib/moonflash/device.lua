@@ -2,6 +2,7 @@
 --
 -- What workflows use: connect, look at flash, plan, run, prove, leave.
 -- @module moonflash.device
+local adapters <const> = require "moonflash.adapters"
 local connection <const> = require "moonflash.connection"
 local console <const> = require "moonflash.console"
 local diagnosis <const> = require "moonflash.diagnosis"
@@ -31,7 +32,6 @@ device.open_port = connection.open_port
 function device.open(opt, rom_only)
   local port = connection.open_port(opt)
   local dev = setmetatable({ port = port, opt = opt, port_name = port:info().name }, device)
-  dev.usb_serial = connection.usb_serial_of(dev.port_name)
   local ok, e = pcall(connection.establish, dev, rom_only)
   if not ok then
     port:close()
@@ -79,7 +79,10 @@ end
 -- @tparam[opt] integer baud use this rate from now on
 -- @raise `wrong_chip` when another MAC answers; nothing was written to that chip
 function device:reconnect(cause, baud)
-  if baud then self.opt = setmetatable({ baud = tostring(baud) }, { __index = self.opt }) end
+  if baud then
+    self.opt = setmetatable({ baud = tostring(baud) }, { __index = self.opt })
+    adapters.remember(self.adapter, baud)
+  end
   local mac = self.chip.mac
   self.port:close()
   self.port = open_again(self, cause)

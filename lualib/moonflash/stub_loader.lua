@@ -2,6 +2,7 @@
 --
 -- Offers what every loader offers (@{moonflash.rom_loader} is the other one).
 -- @module moonflash.stub_loader
+local adapters <const> = require "moonflash.adapters"
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
 
@@ -35,8 +36,12 @@ local function choose_rate(self, baud)
     errors.check(self.stub:set_baud(rate, "double"))
     return
   end
+  local known = adapters.rate(self.adapter)
+  if known and try_rate(self, known) then return end
   for _, rate in ipairs(LADDER) do
-    if try_rate(self, rate) then return end
+    if rate ~= known and try_rate(self, rate) then
+      return adapters.remember(self.adapter, rate)
+    end
   end
 end
 
@@ -44,12 +49,13 @@ end
 -- @param rom a connected `esp.rom`
 -- @param port its port
 -- @tparam string baud "auto" or a rate
+-- @tparam[opt] string adapter its key, see @{moonflash.adapters}
 -- @treturn table the loader
 -- @raise what `esp.stub` says when it does not start
-function stub_loader.start(rom, port, baud)
+function stub_loader.start(rom, port, baud, adapter)
   local self = setmetatable({ rom = rom, port = port, name = "stub",
     has_hashes = true }, stub_loader)
-  self.start_baud = port:baud()
+  self.adapter, self.start_baud = adapter, port:baud()
   self.stub = errors.check(esp.stub(rom))
   choose_rate(self, baud)
   return self

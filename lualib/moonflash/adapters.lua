@@ -1,0 +1,68 @@
+--- What was learnt of each adapter: the fastest rate that worked on it.
+--
+-- Kept in `$XDG_STATE_HOME/moonflash/adapters.json` (`~/.local/state` by default).
+-- Losing the file costs a second at the next connection and nothing else, so
+-- trouble with it is never an error.
+-- @module moonflash.adapters
+local esp <const> = require "esp"
+local lfs <const> = require "lfs"
+
+local adapters = {}
+
+local function state_folder()
+  local base = os.getenv("XDG_STATE_HOME")
+  if base and base ~= "" then return base end
+  local home = os.getenv("HOME")
+  return home and home ~= "" and home .. "/.local/state" or nil
+end
+
+local function file_name()
+  local folder = state_folder()
+  return folder and folder .. "/moonflash/adapters.json"
+end
+
+local function make_folders(path)
+  for at in path:gmatch("()/") do
+    if at > 1 then lfs.mkdir(path:sub(1, at - 1)) end
+  end
+end
+
+local function load_all()
+  local name = file_name()
+  local f <close> = name and io.open(name, "rb") or nil
+  local all = f and require("dkjson").decode(f:read(65536) or "")
+  return type(all) == "table" and all or {}
+end
+
+--- The key of an adapter: its serial number where it has one, else its path. Ports
+-- that are no adapters have none.
+-- @tparam string name of the port
+-- @tparam[opt] string serial
+-- @treturn string|nil
+function adapters.key(name, serial)
+  if not name:match("^/dev/") then return nil end
+  return serial and serial ~= "" and "serial " .. serial or name
+end
+
+--- The rate that worked last.
+-- @tparam string|nil key
+-- @treturn integer|nil
+function adapters.rate(key)
+  local entry = key and load_all()[key]
+  local rate = type(entry) == "table" and math.tointeger(entry.baud)
+  return rate and rate > 0 and rate <= 4000000 and rate or nil
+end
+
+--- Remembers a rate.
+-- @tparam string|nil key
+-- @tparam integer baud
+function adapters.remember(key, baud)
+  local name = file_name()
+  if not key or not name or adapters.rate(key) == baud then return end
+  local all = load_all()
+  all[key] = { baud = baud }
+  make_folders(name)
+  esp.write_file(name, require("dkjson").encode(all, { indent = true }) .. "\n")
+end
+
+return adapters
