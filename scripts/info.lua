@@ -1,8 +1,6 @@
 -- scripts/info.lua: which chip is on the port, and what is in its flash
 local cli      <const> = require "moonflash.cli"
 local device   <const> = require "moonflash.device"
-local describe <const> = require "moonflash.identify_text"
-local flashing <const> = require "moonflash.flashing"
 local numbers  <const> = require "moonflash.numbers"
 local report   <const> = require "moonflash.report"
 
@@ -19,6 +17,9 @@ parser:flag("--deep", "look through the firmware also without the stub: takes mi
 local opt = cli.parse(parser)
 
 local dev <close> = device.open(opt)
+-- loaded while the chip is already connected: the first byte goes out sooner
+local describe <const> = require "moonflash.identify_text"
+local flashing <const> = require "moonflash.flashing"
 local chip, flash = dev.chip, dev:flash()
 local facts = not opt.chip and flashing.identify(dev, { usage = true,
   deep = opt.deep or dev.loader.has_hashes or false })
