@@ -282,6 +282,17 @@ static void flash_begin_turns_cache_off_and_sets_the_plain_read_mode(void **stat
 	assert_int_equal(rig_read_reg(r, 0x3FF0000C) & 0x100, 0);
 }
 
+static void a_refused_flash_begin_has_attached_the_flash_already(void **state)
+{
+	struct rig *r = *state;
+	uint64_t before = chip_nor(r->chip)->stats.status_writes;
+
+	rig_flash_begin(r, 0, 0, 0x1801, 0);
+	rig_expect_error(r, OP_FLASH_BEGIN, 5, RIG_S);
+	assert_int_equal(chip_nor(r->chip)->stats.status_writes - before, 1);
+	assert_int_equal(chip_peek(r->chip, 0x60000208), 0x00688313);
+}
+
 static void flash_begin_clears_protection_and_quad_enable(void **state)
 {
 	struct rig *r = *state;
@@ -634,6 +645,7 @@ int main(void)
 		T(flash_beyond_4_mb_needs_set_params),
 		T(flash_begin_answers_when_erased_after_typical_times),
 		T(flash_begin_turns_cache_off_and_sets_the_plain_read_mode),
+		T(a_refused_flash_begin_has_attached_the_flash_already),
 		T(flash_begin_clears_protection_and_quad_enable),
 		T(a_block_is_written_by_32_byte_programs),
 		T(a_write_that_starts_inside_a_page_is_split_at_its_end),

@@ -181,6 +181,20 @@ static void with_status_0_the_error_byte_is_that_of_the_last_failure(void **stat
 	assert_int_equal(a.error, 5);
 }
 
+static void a_command_that_cannot_fail_clears_the_error_byte(void **state)
+{
+	static const uint32_t begin[4] = { 0, 0, 0x400, 0x3FFE8000 }, read[1] = { 0x40001000 };
+
+	rig_request(*state, OP_MEM_BEGIN, begin, 3);		/* too short */
+	rig_expect_error(*state, OP_MEM_BEGIN, 5, RIG_S);
+	rig_request(*state, OP_MEM_BEGIN, begin, 4);
+	assert_int_equal(rig_answer(*state, RIG_S).error, 5);
+	rig_request(*state, OP_READ_REG, read, 1);
+	assert_int_equal(rig_answer(*state, RIG_S).error, 0);
+	rig_request(*state, OP_MEM_BEGIN, begin, 4);
+	assert_int_equal(rig_answer(*state, RIG_S).error, 0);
+}
+
 static void value_is_only_set_by_read_reg_and_sync(void **state)
 {
 	struct rig *r = *state;
@@ -260,6 +274,7 @@ int main(void)
 		T(an_unknown_escape_yields_its_second_byte),
 		T(answers_are_escaped),
 		T(with_status_0_the_error_byte_is_that_of_the_last_failure),
+		T(a_command_that_cannot_fail_clears_the_error_byte),
 		T(value_is_only_set_by_read_reg_and_sync),
 		T(an_unknown_op_is_answered_with_the_last_valid_one),
 		T(an_unknown_op_after_sync_is_answered_eight_times),

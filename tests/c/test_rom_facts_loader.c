@@ -328,6 +328,31 @@ static void after_a_bad_checksum_only_the_next_sequence_number_is_taken(void **s
 	assert_int_equal(rig_read_reg(r, RAM), 0x04030201);	/* where the bad one belonged */
 }
 
+static void data_of_one_kind_continue_what_a_begin_of_the_other_announced(void **state)
+{
+	static const uint8_t data[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	struct rig *r = *state;
+
+	rig_mem_begin(r, 0x400, RAM);
+	rig_expect_ok(r, OP_MEM_BEGIN, RIG_S);
+	/* Written "to flash" at an address beyond it: nothing is, but all counts. */
+	rig_block(r, OP_FLASH_DATA, 0, data, 8, block_sum(data, 8));
+	rig_expect_ok(r, OP_FLASH_DATA, RIG_S);
+	rig_block(r, OP_MEM_DATA, 1, data, 8, block_sum(data, 8));
+	rig_expect_ok(r, OP_MEM_DATA, RIG_S);
+	assert_int_equal(rig_read_reg(r, RAM + 8), 0x04030201);
+}
+
+static void data_without_a_begin_are_an_error(void **state)
+{
+	static const uint8_t data[4];
+
+	rig_block(*state, OP_FLASH_DATA, 0, data, 4, block_sum(data, 4));
+	rig_expect_error(*state, OP_FLASH_DATA, 5, RIG_S);
+	rig_block(*state, OP_MEM_DATA, 0, data, 4, block_sum(data, 4));
+	rig_expect_error(*state, OP_MEM_DATA, 5, RIG_S);
+}
+
 static void mem_begin_starts_again_at_sequence_number_0(void **state)
 {
 	static const uint8_t data[4] = { 1, 2, 3, 4 };
@@ -491,6 +516,8 @@ int main(void)
 		T(write_reg_of_an_unaligned_address_hangs),
 		T(a_wrong_sequence_number_is_an_error_and_changes_nothing),
 		T(after_a_bad_checksum_only_the_next_sequence_number_is_taken),
+		T(data_of_one_kind_continue_what_a_begin_of_the_other_announced),
+		T(data_without_a_begin_are_an_error),
 		T(mem_begin_starts_again_at_sequence_number_0),
 		T(code_that_returns_ends_in_user_code_done),
 		T(mem_end_with_a_flag_stays_in_the_loader),

@@ -17,6 +17,7 @@ enum { ERR_MESSAGE = 5, ERR_FAILED = 6, ERR_CHECKSUM = 7, ERR_FLASH = 8 };
 #define BLOCK_MAX 0x1800u
 #define DATA_HEADER 16u
 #define SYNC_ANSWERS 8
+#define NO_SEQ 0x3FFFFFFFu	/* before any begin: the original has some number there */
 
 struct request {
 	uint8_t direction, op;
@@ -33,7 +34,8 @@ struct reply {
 	uint8_t status, error;
 };
 
-/* One download, to flash or to RAM. */
+/* The download under way. Flash and RAM share it: data of one kind continue
+ * what a begin of the other announced. */
 struct transfer {
 	uint32_t size, blocks, block_size, addr;	/* announced; addr moves on */
 	uint32_t seq;		/* expected next, = blocks taken */
@@ -41,7 +43,7 @@ struct transfer {
 };
 
 struct loader {
-	struct transfer flash, mem;
+	struct transfer transfer;
 	uint32_t *user_start;
 	int done;
 };
@@ -92,20 +94,21 @@ static void advance(struct transfer *t, uint32_t n)
 
 static int flash_begin(struct loader *l, struct request *q)
 {
-	int err = begin(&l->flash, q);
+	int err;
 
+	spi_flash_attach();
+	err = begin(&l->transfer, q);
 	if (err)
 		return err;
-	spi_flash_attach();
 	Cache_Read_Disable();
-	return SPIEraseArea(l->flash.addr, l->flash.size) ? ERR_FAILED : 0;
+	return SPIEraseArea(l->transfer.addr, l->transfer.size) ? ERR_FAILED : 0;
 }
 
 /* Reads back over the very bytes it wrote and compares the sum only; results
  * of write and read are ignored, so beyond the chip's end all seems well. */
 static int flash_data(struct loader *l, struct request *q)
 {
-	struct transfer *t = &l->flash;
+	struct transfer *t = &l->transfer;
 	uint32_t n = q->word[0];
 	int err = check_block(t, q, 4);
 
@@ -122,7 +125,7 @@ static int flash_data(struct loader *l, struct request *q)
 /* The payload flag is ignored: the loader ends whatever it says. */
 static int flash_end(struct loader *l)
 {
-	struct transfer *t = &l->flash;
+	struct transfer *t = &l->transfer;
 
 	l->done = 1;
 	*l->user_start = 0;
@@ -133,12 +136,12 @@ static int flash_end(struct loader *l)
 
 static int mem_data(struct loader *l, struct request *q)
 {
-	int err = check_block(&l->mem, q, 1);
+	int err = check_block(&l->transfer, q, 1);
 
 	if (err)
 		return err;
-	memcpy((void *)l->mem.addr, &q->word[4], q->word[0]);
-	advance(&l->mem, q->word[0]);
+	memcpy((void *)l->transfer.addr, &q->word[4], q->word[0]);
+	advance(&l->transfer, q->word[0]);
 	return 0;
 }
 
@@ -179,7 +182,7 @@ static int act(struct loader *l, struct request *q, struct reply *r)
 	case OP_FLASH_BEGIN: return flash_begin(l, q);
 	case OP_FLASH_DATA: return flash_data(l, q);
 	case OP_FLASH_END: return flash_end(l);
-	case OP_MEM_BEGIN: return begin(&l->mem, q);
+	case OP_MEM_BEGIN: return begin(&l->transfer, q);
 	case OP_MEM_DATA: return mem_data(l, q);
 	case OP_MEM_END: return mem_end(l, q);
 	case OP_WRITE_REG: return write_reg(q);
@@ -196,16 +199,25 @@ static int act(struct loader *l, struct request *q, struct reply *r)
 	return ERR_MESSAGE;
 }
 
+/* What cannot fail. */
+static int is_plain(uint8_t op)
+{
+	return op == OP_SYNC || op == OP_WRITE_REG || op == OP_READ_REG;
+}
+
 /* An unknown op leaves the reply's op as it was, and with it the eight-fold
- * answer when that was SYNC. The error code stays when all is well. */
+ * answer when that was SYNC. The error code stays when all is well, unless the
+ * op is one that cannot fail. */
 static void answer(struct loader *l, struct request *q)
 {
 	struct reply *r = (struct reply *)rom_reply;
 	int err = ERR_MESSAGE;
 
 	if (q->direction == 0 && q->op >= OP_FLASH_BEGIN && q->op < OP_COUNT) {
-		r->op = q->op;
 		err = act(l, q, r);
+		r->op = q->op;
+		if (is_plain(q->op))
+			r->error = 0;
 	}
 	r->direction = 1;
 	r->len = 2;
@@ -222,6 +234,7 @@ int UartDwnLdProc(void *buf, int max, uint32_t *user_start)
 {
 	struct loader *l = &loader;
 
+	l->transfer.seq = NO_SEQ;
 	l->user_start = user_start;
 	l->done = 0;
 	ets_isr_unmask(1u << UART_IRQ);

@@ -33,6 +33,7 @@ struct image {
 struct reader {
 	uint32_t piece[PIECE / 4];
 	uint32_t used, pos;	/* bytes taken from the piece; of flash read */
+	uint32_t before, tail;	/* the piece where a segment ended: before it, of it */
 	uint8_t sum;
 };
 
@@ -58,6 +59,7 @@ static void by_strap(unsigned strap)
 		rom_user_start = IRAM_START;
 		break;
 	case BOOT_FLASH:
+		spi_flash_attach();
 		break;
 	default:	/* SDIO, which nobody speaks here */
 		stop("waiting for host");
@@ -87,6 +89,7 @@ void rom_main(void)
 	case CAUSE_SOFTWARE:
 	case CAUSE_TIMER_WAKE:
 	case CAUSE_POWER_WAKE:
+		spi_flash_attach();
 		break;
 	default:
 		stop("unknown reset");
@@ -111,63 +114,80 @@ static int next_piece(struct reader *r)
 	return 1;
 }
 
-/* Takes n bytes to dst, which may be memory that only takes words, and adds
- * them to the sum. */
-static int take(struct reader *r, uint8_t *dst, uint32_t n)
+/* Takes n bytes of the piece to dst, which may be memory that only takes words,
+ * and adds them to the sum. */
+static void take(struct reader *r, uint8_t *dst, uint32_t n)
 {
-	while (n) {
-		const uint8_t *from;
-		uint32_t k;
+	const uint8_t *from = (uint8_t *)r->piece + r->used;
 
-		if (r->used == PIECE && next_piece(r))
+	memcpy(dst, from, n);
+	for (uint32_t i = 0; i < n; i++)
+		r->sum ^= from[i];
+	r->used += n;
+}
+
+/* What follows the piece in which a segment began: whole pieces, and one more
+ * even when nothing of it is needed. */
+static int load_rest(struct reader *r, uint8_t *dst, uint32_t n)
+{
+	for (; n >= PIECE; n -= PIECE, dst += PIECE) {
+		if (read_piece(r)) {
+			ets_printf("flash read err, ets_unpack_flash_code\n");
 			return 1;
-		from = (uint8_t *)r->piece + r->used;
-		k = n < PIECE - r->used ? n : PIECE - r->used;
-		memcpy(dst, from, k);
-		for (uint32_t i = 0; i < k; i++)
-			r->sum ^= from[i];
-		r->used += k;
-		dst += k;
-		n -= k;
+		}
+		take(r, dst, PIECE);
 	}
+	r->before = 0;
+	r->tail = n;
+	if (next_piece(r))
+		return 1;
+	take(r, dst, n);
 	return 0;
 }
 
 /* `room` is what the piece with the segment's header has left for data, `tail`
- * what the segment's last piece holds; `ho` precedes a header that straddles
- * two pieces. The first segment begins with a piece of its own. */
+ * what the segment's last piece holds. The first segment begins with a piece of
+ * its own. */
 static int load_segment(struct reader *r, const struct segment_header *seg)
 {
 	uint32_t room = PIECE - r->used, n = seg->len;
+	uint8_t *dst = (uint8_t *)seg->addr;
 
 	ets_printf("load 0x%08x, len %d, room %d \n", (unsigned)seg->addr, (int)n, (int)room);
-	if (take(r, (uint8_t *)seg->addr, n))
+	r->before = r->used;
+	r->tail = n;
+	take(r, dst, n < room ? n : room);
+	if (n >= room && load_rest(r, dst + room, n - room))
 		return 1;
-	ets_printf("tail %d\n", (int)(n < room ? n : (n - room) % PIECE));
+	ets_printf("tail %d\n", (int)r->tail);
 	ets_printf("chksum 0x%02x\n", r->sum);
 	return 0;
 }
 
+/* A header that straddles two pieces is preceded by a line that says what the
+ * first of them holds: something before the last segment, that one, and room. */
 static int next_header(struct reader *r, struct segment_header *seg)
 {
-	uint8_t sum = r->sum;		/* of data only */
-	int err;
+	uint32_t room = PIECE - r->used, n = room < sizeof *seg ? room : sizeof *seg;
 
-	if (PIECE - r->used < sizeof *seg && r->used < PIECE)
-		ets_printf("ho %d tail %d room %d\n", 0, (int)r->used, (int)(PIECE - r->used));
-	err = take(r, (uint8_t *)seg, sizeof *seg);
-	r->sum = sum;
-	return err;
+	memcpy(seg, (uint8_t *)r->piece + r->used, n);
+	r->used += n;
+	if (n == sizeof *seg)
+		return 0;
+	ets_printf("ho %d tail %d room %d\n", (int)r->before, (int)r->tail, (int)room);
+	if (next_piece(r))
+		return 1;
+	r->used = sizeof *seg - n;
+	memcpy((uint8_t *)seg + n, r->piece, r->used);
+	return 0;
 }
 
 /* The sum stands in the last byte of the piece where the segments end. What is
  * printed is the sum of what was read. */
-static int check_sum(struct reader *r)
+static int check_sum(const struct reader *r)
 {
-	if (r->used == PIECE && next_piece(r))
-		return 1;
 	ets_printf("csum 0x%02x\n", r->sum);
-	if (((uint8_t *)r->piece)[PIECE - 1] == r->sum)
+	if (((const uint8_t *)r->piece)[PIECE - 1] == r->sum)
 		return 0;
 	ets_printf("csum err\n");
 	return 1;
@@ -184,13 +204,13 @@ static int load_segments(struct reader *r, unsigned n, struct segment_header *se
 	return n ? check_sum(r) : 0;
 }
 
-/* Loads the image at flash offset 0; 0 = rom_user_start is its entry. */
+/* Loads the image at flash offset 0, through whatever the controller is set to;
+ * 0 = rom_user_start is its entry. */
 int rom_load_image(void)
 {
 	struct reader r = { .sum = IMAGE_SUM_SEED };
 	struct image image;
 
-	spi_flash_attach();
 	if (read_piece(&r))
 		return 1;
 	memcpy(&image, r.piece, sizeof image);

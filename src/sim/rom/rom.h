@@ -72,7 +72,7 @@ struct uart_dev {
 	uint32_t reserved;	/* 100; nobody reads it */
 	uint8_t *ring_end;
 	uint32_t detect;	/* 0 = auto-baud not armed yet, 1 = it was */
-	uint32_t received;
+	uint32_t received;	/* bytes of packets, decoded */
 	uint8_t number;		/* UART that send and receive use */
 };
 

@@ -54,7 +54,6 @@ static void receive_isr(void *arg)
 		*d->ring.write++ = (uint8_t)*reg(uart, UART_FIFO);
 		if (d->ring.write == d->ring_end)
 			d->ring.write = d->ring.start;
-		d->received++;
 	}
 	*reg(uart, UART_INT_CLR) = UART_INT_RXFULL;
 }
@@ -297,8 +296,10 @@ int recv_packet(void *p, int max, int nowait)
 		}
 		if (c == SLIP_ESC)
 			c = unescape(ring_get());
-		if (n < max)
+		if (n < max) {
 			b[n++] = c;
+			rom_uart.received++;
+		}
 	}
 }
 
