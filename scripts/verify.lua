@@ -2,33 +2,37 @@
 local cli     <const> = require "moonflash.cli"
 local device  <const> = require "moonflash.device"
 local errors  <const> = require "moonflash.errors"
+local numbers <const> = require "moonflash.numbers"
 local parts   <const> = require "moonflash.parts"
 local report  <const> = require "moonflash.report"
 
 local parser = cli.parser("verify", "Compares files with what is in flash.", [[
-The header of a boot image at 0x0 is compared as 'write' would have patched it.
+By the hashes that the stub computes of flash; where they differ the bytes are
+read and every differing range is listed. The header of a boot image at 0x0 is
+compared as 'write' with the same options would have patched it.
 
 examples:
-  moonflash verify 0x0 nodemcu.bin]])
+  moonflash verify 0x0 nodemcu.bin
+  moonflash verify 0x0 0x00000.bin 0x10000 0x10000.bin --mode dio]])
 parts.add_options(parser)
 local opt = cli.parse(parser)
 
 local list = parts.read(opt)
-parts.check(list)
+parts.check(list, opt.force)
 
 local dev <close> = device.open(opt)
 parts.patch(list, opt, dev:flash())
 parts.must_fit(list, dev:flash())
-local total, done = parts.total(list), 0
-local progress = report.progress("comparing", total, dev:clock())
-for _, part in ipairs(list) do
-  local at = dev:compare(part.addr, part.data, function(n) progress(done + n) end)
-  if at then
-    errors.raise("differs", ("flash differs from %s, first at 0x%06x"):format(part.name, at),
-      { addr = at, hint = "nothing was changed; 'moonflash write' would make it equal" })
-  end
-  done = done + #part.data
-end
+local total = parts.total(list)
+local differing = dev:differences(list, report.progress("comparing", total, dev:clock()))
 dev:leave()
-report.result { bytes = total, equal = true }
+local result = { bytes = total, equal = #differing == 0, differing = differing }
+for _, d in ipairs(differing) do
+  report.line("%s  %7d bytes differ from %s", numbers.range_text(d.addr, d.size), d.size, d.name)
+end
+report.result(result)
+if #differing > 0 then
+  errors.raise("differs", ("flash differs from %s, first at 0x%06x"):format(differing[1].name,
+    differing[1].addr), { hint = "nothing was changed; 'moonflash write' would make it equal" })
+end
 report.ok("%d bytes verified", total)

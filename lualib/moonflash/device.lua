@@ -225,6 +225,43 @@ local function program_bytes(steps)
   return n
 end
 
+-- Differing runs of two strings of equal length, as { addr, size, name }; runs that
+-- are less than a word apart are one.
+local function add_differences(list, addr, now, want, name)
+  for i = 1, #want do
+    if now:byte(i) ~= want:byte(i) then
+      local at, last = addr + i - 1, list[#list]
+      if last and last.name == name and at - (last.addr + last.size) < 4 then
+        last.size = at + 1 - last.addr
+      else
+        list[#list + 1] = { addr = at, size = 1, name = name }
+      end
+    end
+  end
+end
+
+--- Where flash differs from parts: by hashes first, byte by byte where those differ.
+-- @tparam {part,...} list
+-- @tparam[opt] function progress bytes compared so far
+-- @treturn {table,...} `addr`, `size`, `name`; empty when all is equal
+function device:differences(list, progress)
+  local hash = self.loader:hashes(list)
+  local found, done = {}, 0
+  for _, part in ipairs(list) do
+    for at = 0, #part.data - 1, SECTOR do
+      local want = part.data:sub(at + 1, at + SECTOR)
+      local addr = part.addr + at
+      local whole = #want == SECTOR and addr % SECTOR == 0
+      if not (hash and whole and hash(addr) == esp.crc32(want)) then
+        add_differences(found, addr, self:read(addr, #want), want, part.name)
+      end
+      done = done + #want
+      if progress then progress(done) end
+    end
+  end
+  return found
+end
+
 --- Runs a plan: erases and programs.
 -- @tparam plan steps from @{device:plan}
 -- @tparam[opt] function show makes a progress function of a total, in bytes

@@ -42,6 +42,7 @@ errors.codes = {
   size              = { exit = 6, text = "a size is wrong" },
   toobig            = { exit = 6, text = "larger than any limit allows" },
   refused_by_policy = { exit = 7, text = "possible, but not allowed or not safe" },
+  differs           = { exit = 6, text = "flash does not hold what the files say" },
   chip_changed      = { exit = 8, text = "the chip was changed, but is not proven" },
   flash             = { exit = 8, text = "the flash does not do as told" },
   io                = { exit = 9, text = "the system reported an I/O error" },
