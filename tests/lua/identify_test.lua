@@ -67,6 +67,13 @@ function TestGenerations:test_files_right_behind_the_firmware_do_not_hide_its_en
   end
 end
 
+-- The rest of a file system looks like a whole one; the true start is found.
+function TestGenerations:test_the_start_of_files_is_found_not_their_middle()
+  local bytes = chips.chip("2.x", 4 * MB, { fs_addr = 0x38000, fs_size = 0x300000 })
+  local fs = look(bytes).file_system
+  lu.assertEquals({ fs.addr, fs.size, fs.files }, { 0x38000, 0x300000, 2 })
+end
+
 TestHealth = {}
 
 function TestHealth:test_a_header_of_another_size_is_told()
