@@ -2,8 +2,17 @@
 # Prints every number that README quotes. Usage: tests/bench/run.sh BUILD_DIR
 set -eu
 build=$1
-mkdir -p "$build/bench"
 cc=${CC:-cc}
+export MOONFLASH="$build/moonflash"
+mkdir -p "$build/bench"
 $cc -O2 -Wall -o "$build/bench/startup" tests/bench/startup.c -lutil
+$cc -std=gnu11 -O2 -D_GNU_SOURCE -Isrc -o "$build/bench/cpu" tests/bench/cpu_bench.c \
+	tests/bench/cpu_bench_chip.c src/sim/cpu*.c src/esp_err.c
 echo "== start-up"
 "$build/bench/startup" "$build/moonflash"
+echo "== the interpreter"
+"$build/bench/cpu"
+echo "== whole commands on the paced simulated chip"
+"$build/moonflash" tests/bench/flash_bench.lua
+echo "== sixteen boards at once"
+"$build/moonflash" tests/bench/many_bench.lua
