@@ -59,7 +59,8 @@ end
 -- still come would change it for the better)
 function boot_watch.judge(bytes)
   if bytes == "" then
-    return verdict("silent", "nothing was heard", "is it the right port? does RX see the chip's TX?")
+    return verdict("silent", "nothing was heard",
+      "is it the right port? does RX see the chip's TX?")
   end
   local banner = boot_messages.banner(bytes)
   local restarts = banner and banner.count or 0
@@ -89,7 +90,7 @@ function boot_watch.judge(bytes)
   if #rest >= SPEAKS and readable >= 0.9 and not stumbled then
     return verdict("running", "the firmware runs and prints text", nil, extra)
   elseif bytes:find("\ncsum 0x%x%x\r?\n") then
-    return verdict("loading", "the ROM booted the image; the firmware has said nothing readable yet",
+    return verdict("loading", "the ROM booted the image; nothing readable came after that",
       "it may be silent, or speak at another rate: moonflash run --listen 5@RATE", extra)
   end
   return verdict("noise", "bytes were heard, but no text", "the firmware speaks at another rate: "

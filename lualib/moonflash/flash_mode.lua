@@ -63,7 +63,9 @@ local function automatic(facts)
   if image == "dio" or image == "dout" then return image, "as the image says" end
   if not QUAD[image] then return "dio", "the image names no mode" end
   local why = against_quad(facts.quad_rule)
-  if not why and facts.can_probe then return image, "as the image says, to be proven on the chip" end
+  if not why and facts.can_probe then
+    return image, "as the image says, to be proven on the chip"
+  end
   return "dio", why or ("%s cannot be proven with this loader"):format(image)
 end
 

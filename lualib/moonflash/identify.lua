@@ -175,7 +175,9 @@ local function find_firmware(view, facts, deep)
       confidence = (found.banner or table_read) and "certain" or "likely" }
   end
   local firmware = other or by_kind[parsed.kind]
-  if not firmware then return { id = "unknown", name = "unknown firmware", confidence = "guess" } end
+  if not firmware then
+    return { id = "unknown", name = "unknown firmware", confidence = "guess" }
+  end
   firmware.sdk = deep and view.text and nodemcu.sdk_version(view.text) or nil
   return { id = firmware.id, name = firmware.name, version = firmware.version,
     sdk = firmware.sdk, confidence = deep and (firmware.confidence or "likely") or "guess" }

@@ -121,7 +121,9 @@ end
 local function back_to_start(view, addr, geo)
   while addr - geo.block > IROM do
     local before = magic_at(view, addr - geo.block)
-    if not before or view:get(addr - geo.block + 0xFC, 2) == "\xff\xff" or before.block ~= geo.block or before.flavour ~= geo.flavour
+    -- a blank block before the start would do as one whose erasing was cut short
+    local erased = view:get(addr - geo.block + 0xFC, 2) == "\xff\xff"
+    if not before or erased or before.block ~= geo.block or before.flavour ~= geo.flavour
       or before.blocks ~= geo.blocks + 1 then
       break
     end
