@@ -76,18 +76,14 @@ static uint32_t read_apb(struct chip *c, uint32_t off)
 	return c->apb[off / 4];
 }
 
-/* When a level on a UART's wires changes: its status and what its auto-baud
- * unit counts follow them between the events. */
+/* When the level on RXD changes: a UART's status and what its auto-baud unit
+ * counts follow it between the events. */
 static uint64_t next_edge(const struct uart *u, uint64_t now)
 {
-	uint64_t in, out;
+	uint64_t at;
 	bool level;
 
-	if (!wire_edge(&u->in, now, &in, &level))
-		in = TICKS_NEVER;
-	if (!wire_edge(&u->out, now, &out, &level))
-		out = TICKS_NEVER;
-	return ticks_min(in, out);
+	return wire_edge(&u->in, now, &at, &level) ? at : TICKS_NEVER;
 }
 
 static bool shows_levels(uint32_t in)

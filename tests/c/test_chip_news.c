@@ -6,7 +6,6 @@
 
 enum { UART0 = 0x60000000, SPI0 = 0x60000200, RXD = 1 << 15, RDID = 1 << 28, IRQ_SPI = 1 << 2,
 	TOTAL_US = 60000 };
-static const uint32_t txd = 1u << 31;
 
 /* What the program saw. */
 struct life {
@@ -73,16 +72,6 @@ static void every_edge_on_rxd_is_seen(void **state)
 	assert_int_equal(seen(&p, "UUUUUUUUUU", 10), 201);
 }
 
-static void every_edge_on_txd_is_seen(void **state)
-{
-	static const uint32_t setup[][2] = { { UART0 + 0x14, 451 }, { UART0, 'U' }, { UART0, 'U' },
-		{ UART0, 'U' }, { 0, 0 } };
-	struct program p = { LOOP_WATCH, UART0 + 0x1C, txd, 0, setup };
-
-	(void)state;	/* the first start bit is there when the watch begins */
-	assert_int_equal(seen(&p, "", 0), 29);
-}
-
 static void every_edge_counts_for_auto_baud_when_it_comes(void **state)
 {
 	/* The receiver is so fast that it has no event at the last edges. */
@@ -142,7 +131,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_byte_that_arrives_is_seen),
 		cmocka_unit_test(every_edge_on_rxd_is_seen),
-		cmocka_unit_test(every_edge_on_txd_is_seen),
 		cmocka_unit_test(every_edge_counts_for_auto_baud_when_it_comes),
 		cmocka_unit_test(the_transmit_fifo_is_seen_to_empty),
 		cmocka_unit_test(a_receive_timeout_is_seen),

@@ -278,6 +278,18 @@ static void zero_bytes_mislead_auto_baud(void **state)
 	assert_true(measured(&b) > 2 * 451);
 }
 
+static void the_status_does_not_show_the_level_of_txd(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_bench(&b, 115200, DIV_115200);
+	assert_int_equal(reg(&b, UART_STATUS) >> 31, 0);	/* idle, so the line is high */
+	set(&b, UART_FIFO_REG, 0x00);
+	run(&b, 20);
+	assert_int_equal(reg(&b, UART_STATUS) >> 31, 0);
+}
+
 static void a_break_is_a_zero_with_its_flags(void **state)
 {
 	struct bench b;
@@ -370,6 +382,7 @@ int main(void)
 		cmocka_unit_test(auto_baud_measures_what_the_sync_packet_has),
 		cmocka_unit_test(auto_baud_counts_30_edges_within_the_second_07_of_sync),
 		cmocka_unit_test(zero_bytes_mislead_auto_baud),
+		cmocka_unit_test(the_status_does_not_show_the_level_of_txd),
 		cmocka_unit_test(a_break_is_a_zero_with_its_flags),
 		cmocka_unit_test(a_faster_apb_clock_shortens_the_bits),
 		cmocka_unit_test(parity_is_sent_and_checked),
