@@ -105,7 +105,7 @@ function console.expect(port, pattern, seconds)
     if port:now() >= till then
       errors.raise("timeout", ("%q was not heard within %g s"):format(pattern, seconds or 10), {
         hint = "heard instead: " .. (heard == "" and "nothing"
-          or text.shorten(text.escape(heard:sub(-SHOWN)), SHOWN)) })
+          or text.escape(heard:sub(-SHOWN)):sub(-SHOWN)) })
     end
     heard = (heard .. errors.check(port:read(4096, FOLLOW_MS))):sub(-KEEP)
   end

@@ -224,7 +224,12 @@ local function by_restarts(log, own)
   local evidence = ("%d starts, last cause: %s"):format(log.restarts, log.banner.cause_text)
   if power >= 2 and power > own then return diagnosis("supply", "likely", evidence) end
   if log.restarts < LOOP then return nil end
-  if pin - own >= 2 then return diagnosis("reset_line", "likely", evidence) end
+  if pin - own >= 2 then
+    -- the ROM calls a restart by the SDK "reset pin" too, but that lets it load first
+    local loaded = count(log.text, "\ncsum 0x%x%x\n")
+    return diagnosis(loaded >= log.restarts - 1 and "restart_loop" or "reset_line", "likely",
+      evidence)
+  end
   if (log.causes[4] or 0) >= 2 then return diagnosis("watchdog_loop", "certain", evidence) end
   if (log.causes[3] or 0) >= 2 then return diagnosis("restart_loop", "likely", evidence) end
 end

@@ -29,12 +29,14 @@ local HEAD <const> = 0x10000
 -- Twelve times 0x55, by which firmware with automatic rate measures ours.
 local AUTOBAUD <const> = ("U"):rep(12) .. "\n"
 
--- Nothing that may still come would change the diagnosis.
-local function is_settled(bytes, own)
+-- What a log says so far; whether nothing that may still come would change that; and
+-- whether listening once more, at a rate that is known by now, could tell more.
+local function judge(bytes, own)
   local log = doctor.read(bytes)
   local first = doctor.from_log(log, { resets = own })[1]
-  return first.id == "healthy" or not first.ok and first.confidence == "certain"
-    or log.restarts - own >= 4
+  local settled = first.id == "healthy" or not first.ok and first.confidence == "certain"
+  local whole = settled and (first.id ~= "healthy" or log.nodemcu ~= nil or not log.banner)
+  return first, settled or log.restarts - own >= 4, whole
 end
 
 -- Listens for so long, or until all is clear; adds to what was heard before.
@@ -47,7 +49,8 @@ local function listen_on(port, finder, seconds, before, own)
     end
     looked = now
     pieces = { table.concat(pieces) .. s }
-    return is_settled(pieces[1], own)
+    local _, enough = judge(pieces[1], own)
+    return enough
   end)
   return table.concat(pieces)
 end
@@ -76,30 +79,56 @@ local function poke(port, bytes, home)
   return bytes
 end
 
+-- Rates to try after a log that tells nothing: that of most firmware and the old one.
+local GUESSES <const> = { 115200, 9600 }
+local GUESS_S <const> = 2
+local UNCLEAR <const> = { silent = true, noise = true, restart_loop = true, reset_line = true,
+  supply = true, nothing = true }
+
+-- Starts the board again, now that the console's rate is known or guessed and nothing
+-- need be lost in finding it.
+local function listen_again(port, opt, baud, seconds, before, own)
+  restart(port, opt)
+  local bytes = before .. "\n" .. console.boot_text(port)
+  return listen_on(port, rate_finder.new { baud = baud, home = baud }, seconds, bytes, own)
+end
+
+local function listen_with_resets(port, opt, seconds)
+  restart(port, opt)
+  local finder = rate_finder.new { baud = console.BOOT_BAUD, stay = true }
+  local own, bytes = 1, listen_on(port, finder, seconds, "", 1)
+  local first, _, whole = judge(bytes, own)
+  if whole then return bytes, own, finder.home end
+  if finder.home then
+    return listen_again(port, opt, finder.home, seconds, bytes, 2), 2, finder.home
+  end
+  for _, baud in ipairs(GUESSES) do
+    if not UNCLEAR[first.id] then break end
+    own = own + 1
+    bytes = listen_again(port, opt, baud, math.min(seconds, GUESS_S), bytes, own)
+    first = judge(bytes, own)
+  end
+  return bytes, own, nil
+end
+
 --- Hears what the board says when it starts.
 -- @param port an `esp` port
 -- @tparam table opt global options
 -- @tparam number seconds
 -- @treturn string bytes
 -- @treturn integer how many starts in it are ours
--- @treturn integer|nil the console's rate
 function doctor_board.listen(port, opt, seconds)
-  local lines = port:info().lines and opt.before ~= "none"
-  local finder = rate_finder.new { baud = console.BOOT_BAUD, stay = true }
-  if lines then restart(port, opt) end
-  local bytes, own = listen_on(port, finder, seconds, "", 1), 1
-  if lines and finder.home and not is_settled(bytes, own) then
-    -- once more, now that the console's rate is known and nothing need be lost
-    restart(port, opt)
-    bytes, own = bytes .. "\n" .. console.boot_text(port), 2
-    bytes = listen_on(port, rate_finder.new { baud = finder.home, home = finder.home }, seconds,
-      bytes, own)
+  local bytes, own, home
+  if port:info().lines and opt.before ~= "none" then
+    bytes, own, home = listen_with_resets(port, opt, seconds)
+  else
+    local finder = rate_finder.new { baud = console.BOOT_BAUD, stay = true }
+    bytes, own = listen_on(port, finder, seconds, "", 1), 1
+    home = finder.home
   end
-  local first = doctor.from_log(doctor.read(bytes), { resets = own })[1]
-  if not is_settled(bytes, own) and first.id ~= "running" and first.id ~= "formatting" then
-    bytes = poke(port, bytes, finder.home)
-  end
-  return bytes, own, finder.home
+  local first, settled = judge(bytes, own)
+  if not settled and UNCLEAR[first.id] then bytes = poke(port, bytes, home) end
+  return bytes, own
 end
 
 --- Reads what the diagnosis wants to know of the flash.
@@ -202,7 +231,7 @@ end
 -- @raise what the cure raises
 function doctor_board.cure(d, opt)
   if d.header then return fix_header(d, opt) end
-  local words = global_words(opt, device.choose_port(opt))
+  local words = global_words(opt, connection.choose_port(opt))
   local code = cli.main(table.move(d.fix, 1, #d.fix, #words + 1, words))
   report.setup(opt)
   if code ~= 0 then

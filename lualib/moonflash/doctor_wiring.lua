@@ -9,6 +9,7 @@ local rate_finder = require "moonflash.rate_finder"
 
 local doctor_wiring = {}
 
+local GLITCH <const> = 4
 local RESET_PIN <const> = 2         -- as the ROM's banner names the cause
 
 local function verdict(kind, confidence, text, hint)
@@ -119,6 +120,11 @@ local function by_lines(e, states)
   end
 end
 
+-- A few bytes come of a line that moves, not of a chip.
+local function without_glitch(item)
+  return #item.bytes >= GLITCH and item or { bytes = "", baud = item.baud }
+end
+
 --- What keeps us from the chip.
 -- @tparam table e
 --
@@ -138,12 +144,13 @@ function doctor_wiring.judge(e)
   if e.reached then
     found = verdict("good", "certain", "the loader answers: port, wires and supply are good")
   else
-    local list = table.move(e.heard or {}, 1, #(e.heard or {}), 1, {})
-    list[#list + 1] = { bytes = e.run_log, baud = 74880 }
-    list[#list + 1] = { bytes = e.loader_log, baud = 74880 }
+    local list = {}
+    for _, item in ipairs(e.heard or {}) do list[#list + 1] = without_glitch(item) end
+    list[#list + 1] = without_glitch { bytes = e.run_log, baud = 74880 }
+    list[#list + 1] = without_glitch { bytes = e.loader_log, baud = 74880 }
     local kind = heard.verdict(list)
     found = by_kind(e, kind) or by_lines(e, states)
-      or (e.run_log .. e.loader_log == "" and kind.kind ~= "garbage") and silence(e)
+      or kind.kind == "silence" and silence(e)
       or verdict("rate", "likely", kind.message, kind.hint)
   end
   found.checks = checks

@@ -130,7 +130,7 @@ local function take_bytes(self, bytes, baud, now)
   elseif now - self.last > IDLE_US and self.decoder.garbage > 0 then
     put_lines(self, self.decoder:flush())
   end
-  if baud ~= self.told_baud and self.finder.proven[baud] then
+  if baud ~= self.told_baud and self.finder.proven[baud] and self.shown == "" then
     self.told_baud = baud
     report.stage("%d baud", baud)
   end

@@ -94,6 +94,8 @@ local function leave(self)
   if self.home and self.flips < FLIPS_MAX then
     if self.baud == self.home then
       self.flips = self.flips + 1
+      -- left the ROM's rate too early: next time its text is followed to the end
+      self.stay = self.stay or self.guessed
       return self.boot_baud
     elseif self.baud == self.boot_baud then
       return self.home
@@ -106,7 +108,7 @@ end
 local function note_good(self)
   self.proven[self.baud] = true
   self.tried, self.flips = {}, 0
-  if self.baud ~= self.boot_baud then self.home = self.baud end
+  if self.baud ~= self.boot_baud then self.home, self.guessed = self.baud, nil end
 end
 
 -- The ROM has accepted the image: the next word is the firmware's. When the two sums
@@ -133,7 +135,7 @@ function rate_finder:feed(bytes, now_us)
   if verdict == "good" then note_good(self) end
   if verdict == "bad" then return switch(self, leave(self)) end
   if self.baud == self.boot_baud and not self.stay and rom_is_done(self) then
-    self.home = self.home or self.rates[1]
+    self.home, self.guessed = self.home or self.rates[1], true
     return switch(self, self.home)
   end
   return nil

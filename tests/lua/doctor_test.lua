@@ -44,7 +44,8 @@ local ROWS <const> = {
   { BOOT .. CRASH, "exception", "same build" },
   { BOOT .. CRASH .. (banner(4) .. LOAD .. CRASH):rep(2), "exception", "same build" },
   { banner(1):rep(3), "supply", "3.3 V" },
-  { BOOT:rep(4), "reset_line", "10 kOhm" },
+  { banner(2):rep(4), "reset_line", "10 kOhm" },
+  { BOOT:rep(4), "restart_loop", "moonflash monitor" },
   { BOOT .. (banner(3) .. LOAD):rep(3), "restart_loop", "moonflash monitor" },
   -- the SDK's data
   { (BOOT .. "rf_cal[0] !=0x05,is 0xFF\r\n"):rep(3), "init_data_blank", "moonflash init-data write" },
@@ -151,7 +152,7 @@ end
 
 function TestLog:test_resets_that_were_asked_for_are_no_loop()
   lu.assertEquals(first(BOOT:rep(3), { resets = 3 }).id, "silent")
-  lu.assertEquals(first(BOOT:rep(6), { resets = 2 }).id, "reset_line")
+  lu.assertEquals(first(BOOT:rep(6), { resets = 2 }).id, "restart_loop")
 end
 
 function TestLog:test_a_prompt_after_two_starts_of_ours_is_healthy()
