@@ -99,7 +99,7 @@ function boot_messages.banner(bytes)
   local found
   local count = 0
   for cause, first, second in
-    bytes:gmatch("rst cause:(%d+), boot mode:%((%d+),(%d+)%)") do
+    bytes:gmatch("rst cause:(%d%d?), boot mode:%((%d%d?),(%d%d?)%)") do
     count = count + 1
     found = { cause = math.tointeger(tonumber(cause)), first = math.tointeger(tonumber(first)),
       second = math.tointeger(tonumber(second)) }

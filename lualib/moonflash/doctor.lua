@@ -301,7 +301,7 @@ end
 
 local NORMAL <const> = {
   { "RTC MEM CHECK FAIL", "the RTC's memory is empty: normal after power was away" },
-  { "use last saved param", "one of two copies of the SDK's parameters was bad; it took the other" },
+  { "use last saved param", "one copy of the SDK's parameters was bad; it took the other" },
   { "boot not set", "'not set' lines are normal for NodeMCU 3" },
   { "No LFS image loaded", "the Lua Flash Store is empty: normal" },
   { "cannot open init.lua", "there is no init.lua: normal on a new file system" },
@@ -322,9 +322,9 @@ function doctor.notes(log)
       log.banner.mode.text)
   end
   if log.nodemcu and log.nodemcu.banner then note("%s", nodemcu.describe(log.nodemcu)) end
-  local sector = log.text:match("rf cal sector: (%d+)")
+  local sector = log.text:match("rf cal sector: (%d%d?%d?%d?)%f[%D]")
   if sector then
-    note("RF calibration is at %s: the firmware takes the flash for %s, or has a partition table",
+    note("RF calibration is at %s: the firmware takes the flash for %s or has a partition table",
       numbers.hex(tonumber(sector) * 0x1000), numbers.size_text((tonumber(sector) + 5) * 0x1000))
   end
   local rf = {}

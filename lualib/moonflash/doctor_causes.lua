@@ -13,7 +13,8 @@ return {
     cure = "nothing is wrong" },
   running = { ok = true, text = "a firmware runs and prints text", cure = "nothing is wrong",
     command = "moonflash monitor" },
-  formatting = { ok = true, text = "NodeMCU is making its file system, as it does at its first start",
+  formatting = { ok = true,
+    text = "NodeMCU is making its file system, as it does at its first start",
     cure = "wait, 16 MB take more than a minute; cut no power meanwhile",
     command = "moonflash monitor" },
 

@@ -130,6 +130,12 @@ function TestLog:test_a_stumble_that_passed_is_no_illness()
   lu.assertEquals(first(banner(4) .. "wdt reset\r\n" .. LOAD .. NODEMCU .. PROMPT).id, "healthy")
 end
 
+function TestLog:test_a_stumble_before_a_program_that_runs_is_no_illness()
+  local app = "hello from the firmware\r\ncount 1\r\n"
+  lu.assertEquals(first(BOOT .. CRASH .. BOOT .. app).id, "running")
+  lu.assertEquals(first(banner(1) .. "csum err\r\nets_main.c \r\n" .. BOOT .. app).id, "running")
+end
+
 function TestLog:test_a_prompt_between_panics_is_no_health()
   local d = first((BOOT .. NODEMCU .. "> PANIC: unprotected error in call to Lua API (init.lua:1: x)\r\n"):rep(3)
     .. BOOT .. NODEMCU .. "> ")
@@ -189,6 +195,17 @@ function TestLog:test_evidence_never_carries_control_characters()
       lu.assertNil((d.evidence or ""):find("%c"))
       lu.assertTrue(#(d.evidence or "") <= 400)
     end
+  end
+end
+
+function TestLog:test_numbers_that_no_rom_prints_do_no_harm()
+  local huge = ("9"):rep(400)
+  for _, log in ipairs { ("rst cause:%s, boot mode:(%s,%s)\r\n"):format(huge, huge, huge),
+    banner(2, 3) .. "rf cal sector: " .. huge .. "\r\n> ", "rf[" .. huge .. "] : 00\r\n",
+    "Exception (" .. huge .. "):\r\nepc1=0x" .. huge .. "\r\n", banner(99, 99) } do
+    local read = doctor.read(log)
+    lu.assertTrue(#doctor.from_log(read) >= 1)
+    doctor.notes(read)
   end
 end
 

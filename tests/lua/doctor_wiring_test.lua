@@ -48,6 +48,11 @@ function TestWiring:test_a_program_that_no_reset_touches_is_the_reset_wire()
   lu.assertStrContains(found.hint, "RTS")
 end
 
+function TestWiring:test_a_power_on_alone_does_not_prove_the_reset_line()
+  local found, states = judge { run_log = banner(1, 3) .. LOAD .. APP, loader_log = APP }
+  lu.assertEquals({ found.verdict, states["reset line"] }, { "strap", "bad" })
+end
+
 function TestWiring:test_without_lines_a_program_that_runs_is_the_strap()
   local found, states = judge { lines = false, run_log = APP }
   lu.assertEquals({ found.verdict, states["reset line"], states["GPIO0 line"] }, { "strap", "none", "none" })

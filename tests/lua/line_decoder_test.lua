@@ -53,6 +53,14 @@ function TestLines:test_a_change_of_rate_ends_the_line()
   lu.assertEquals({ lines[1].baud, lines[1].time, lines[2].baud, lines[2].time }, { 74880, 10, 115200, 20 })
 end
 
+function TestLines:test_noise_is_told_for_each_rate_apart()
+  local decoder = line_decoder.new()
+  decoder:feed(NOISE .. "\n", 10, 9600)
+  lu.assertEquals(texts(decoder:feed("hello\n", 20, 115200)), { "(13 unreadable bytes at 9600 baud)", "hello" })
+  decoder:feed(NOISE .. "\n", 30, 115200)
+  lu.assertEquals(texts(decoder:feed(NOISE .. "\n", 40, 74880)), { "(13 unreadable bytes at 115200 baud)" })
+end
+
 function TestLines:test_the_rest_is_what_a_prompt_looks_like()
   local decoder = line_decoder.new()
   decoder:feed("ok\r\n> pri", 5, 115200)

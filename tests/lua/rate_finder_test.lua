@@ -156,6 +156,26 @@ function TestFinder:test_a_boot_loop_is_read_whatever_the_first_guess()
   lu.assertStrContains(heard, "rf_cal[0] !=0x05,is 0xFF")
 end
 
+function TestFinder:test_words_at_the_roms_rate_are_missed_once_at_most()
+  local finder = rate_finder.new()
+  finder:restarted()
+  local rom = ("x"):rep(-#ROM % 8) .. ROM
+  local program = {}
+  for _ = 1, 4 do
+    program[#program + 1] = { 74880, rom }
+    program[#program + 1] = { 74880, "rf_cal[0] !=0x05,is 0xFF\r\n", quiet = 40 }
+  end
+  local _, count = play(finder, program):gsub("rf_cal%[0%] !=0x05,is 0xFF", "")
+  lu.assertTrue(count >= 3, count)
+end
+
+function TestFinder:test_a_rom_that_falls_silent_is_left_for_the_consoles_rate()
+  local finder = rate_finder.new { home = 57600 }
+  finder:restarted()
+  play(finder, { { 74880, ROM:sub(1, 60), quiet = 400 } })
+  lu.assertEquals(finder.baud, 57600)
+end
+
 function TestFinder:test_a_fixed_rate_stays()
   local finder = rate_finder.new { baud = 9600, fixed = true }
   play(finder, { { 115200, APP:rep(20) } })
