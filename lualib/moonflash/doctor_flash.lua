@@ -212,6 +212,9 @@ local UNCLEAR <const> = { silent = true, noise = true, nothing = true, watchdog_
   restart_loop = true, exception = true, exception_varied = true }
 
 local function combine_one(d, look, seen)
+  if d.id == "nothing" then
+    return diagnosis("download_mode", "likely", "nothing is heard, and the loader answers")
+  end
   if NOT_BOOTED[d.id] then return refine_boot(d, look, seen) end
   if REFINE[d.id] then return REFINE[d.id](d, look) end
   return d

@@ -19,10 +19,10 @@ end
 local function check(name, state, text) return { name = name, state = state, text = text } end
 
 -- Does anything that makes sense arrive?
-local function check_rx(e)
+local function check_rx(e, kind)
   local all = e.run_log .. e.loader_log
   if e.reached then return check("chip to adapter", "good", "the loader's answers arrive") end
-  if boot_messages.banner(all) or #all >= 12 and rate_finder.readable(all) >= 0.9 then
+  if kind == "running_app" or kind == "boot_log" or boot_messages.banner(all) or #all >= 12 and rate_finder.readable(all) >= 0.9 then
     return check("chip to adapter", "good", "the chip's text arrives")
   elseif all == "" then
     return check("chip to adapter", "unknown", "nothing arrives")
@@ -125,6 +125,14 @@ local function without_glitch(item)
   return #item.bytes >= GLITCH and item or { bytes = "", baud = item.baud }
 end
 
+local function all_heard(e)
+  local list = {}
+  for _, item in ipairs(e.heard or {}) do list[#list + 1] = without_glitch(item) end
+  list[#list + 1] = without_glitch { bytes = e.run_log, baud = 74880 }
+  list[#list + 1] = without_glitch { bytes = e.loader_log, baud = 74880 }
+  return list
+end
+
 --- What keeps us from the chip.
 -- @tparam table e
 --
@@ -138,19 +146,14 @@ end
 -- confidence, text, hint, checks = { { name, state ("good", "bad", "unknown",
 -- "none"), text }, ... }
 function doctor_wiring.judge(e)
-  local checks, states = { check_rx(e), check_reset(e), check_gpio0(e), check_tx(e) }, {}
+  local kind = heard.verdict(all_heard(e))
+  local checks, states = { check_rx(e, kind.kind), check_reset(e), check_gpio0(e), check_tx(e) }, {}
   for _, c in ipairs(checks) do states[c.name] = c.state end
   local found
   if e.reached then
     found = verdict("good", "certain", "the loader answers: port, wires and supply are good")
   else
-    local list = {}
-    for _, item in ipairs(e.heard or {}) do list[#list + 1] = without_glitch(item) end
-    list[#list + 1] = without_glitch { bytes = e.run_log, baud = 74880 }
-    list[#list + 1] = without_glitch { bytes = e.loader_log, baud = 74880 }
-    local kind = heard.verdict(list)
-    found = by_kind(e, kind) or by_lines(e, states)
-      or kind.kind == "silence" and silence(e)
+    found = by_kind(e, kind) or by_lines(e, states) or kind.kind == "silence" and silence(e)
       or verdict("rate", "likely", kind.message, kind.hint)
   end
   found.checks = checks

@@ -157,6 +157,12 @@ function TestCombine:test_old_init_data_explains_silence()
   lu.assertEquals(ids(list), { "init_data_old", "silent" })
 end
 
+function TestCombine:test_a_silent_chip_whose_flash_can_be_read_waits_in_its_loader()
+  local flash = chips.chip("2.x", 4 * MB, { files = false })
+  lu.assertEquals(both("", flash)[1].id, "download_mode")
+  lu.assertEquals(both("", ("\xff"):rep(MB))[1].id, "flash_blank")
+end
+
 function TestCombine:test_a_chip_of_512_kb_gets_no_header_but_another_firmware()
   local flash = chips.chip("2.x", 0x80000, { files = false })
   local list = both(BOOT .. "Flash size (524288) too small to support NodeMCU\r\n", flash)

@@ -58,6 +58,13 @@ function TestWiring:test_without_lines_a_program_that_runs_is_the_strap()
   lu.assertEquals({ found.verdict, states["reset line"], states["GPIO0 line"] }, { "strap", "none", "none" })
 end
 
+function TestWiring:test_a_program_heard_at_its_own_rate_is_the_strap_not_the_rate()
+  local noise = ("\xf2\x8c\x9e\x80\xfe\x0e\x12\x1f"):rep(4)
+  local found, states = judge { lines = false, run_log = noise, loader_log = noise,
+    heard = { { bytes = APP, baud = 115200 } } }
+  lu.assertEquals({ found.verdict, states["chip to adapter"] }, { "strap", "good" })
+end
+
 function TestWiring:test_other_pins_are_the_strap_too()
   local found = judge { run_log = banner(2, 7), loader_log = banner(2, 5) }
   lu.assertEquals({ found.verdict, found.confidence }, { "strap", "certain" })
