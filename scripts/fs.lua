@@ -5,6 +5,7 @@ local fs_chip  <const> = require "moonflash.fs_chip"
 local files    <const> = require "moonflash.files"
 local fs_files <const> = require "moonflash.fs_files"
 local numbers  <const> = require "moonflash.numbers"
+local old_lua  <const> = require "moonflash.old_lua"
 local report   <const> = require "moonflash.report"
 local spiffs   <const> = require "moonflash.spiffs"
 local text     <const> = require "moonflash.text"
@@ -22,6 +23,7 @@ examples:
   moonflash fs get backup.bin --all -o files/
   moonflash fs put fs.img init.lua http/ --prefix lua/
   moonflash fs check fs.img --repair
+  moonflash fs scan backup.bin
   moonflash fs ls chip -p /dev/ttyUSB0
   moonflash fs put chip init.lua
   moonflash fs build lua/ -o chip]])
@@ -57,6 +59,7 @@ put:option("--as", "the name in the image, for a single file"):argname "NAME"
 put:option("--prefix", "goes before every name"):argname "TEXT"
 image_command("rm", "delete files"):argument("names", "names in the image"):args "+"
 image_command("mv", "rename a file", "name", "new_name")
+image_command("scan", "look for Lua that newer firmware runs differently")
 image_command("check", "look for damage"):flag("--repair", "and put it right")
 local opt = cli.parse(parser)
 
@@ -210,6 +213,19 @@ function actions.mv()
   fs:rename(opt.name, opt.new_name)
   save(place, { name = opt.name, new_name = opt.new_name })
   report.ok("%s is %s now", text.escape(opt.name), text.escape(opt.new_name))
+end
+
+function actions.scan()
+  local _, fs = open()
+  local list = {}
+  for _, file in ipairs(fs:list()) do
+    for _, f in ipairs(file.name:match("%.lua$") and old_lua.scan(fs:read(file.name)) or {}) do
+      list[#list + 1] = { name = text.escape(file.name), line = f.line, text = f.text }
+      report.line("%s:%d: %s", text.escape(file.name), f.line, f.text)
+    end
+  end
+  report.result { findings = #list > 0 and list or nil, count = #list }
+  report.ok("%s to look at before an upgrade", text.count(#list, "place"))
 end
 
 local function list_problems(problems)

@@ -56,6 +56,13 @@ function TestFsChip:test_put_makes_a_file_system_where_there_is_none()
   lu.assertStrContains(boards.good("-p", self.port, "fs", "ls", "chip"), "0 files")
 end
 
+function TestFsChip:test_old_lua_is_pointed_at()
+  harness.write(self.lua .. "/init.lua", "c:send('a')\nc:send('b')\n")
+  boards.good("-p", self.port, "fs", "build", self.lua, "-o", "chip")
+  local out = boards.good("fs", "scan", self.flash)
+  lu.assertStrContains(out, "init.lua:2: c:send again")
+end
+
 function TestFsChip:test_no_file_system_is_said_so()
   boards.bad(6, "no SPIFFS", "-p", self.port, "fs", "ls", "chip")
   lu.assertEquals(harness.read(self.flash), self.before)
