@@ -117,7 +117,7 @@ end
 local function fix(list)
   for _, d in ipairs(list) do
     local cure = board.cure_text(d)
-    if cure and d.confidence ~= "guess" then
+    if cure and not d.ok and d.confidence ~= "guess" then
       report.stage("%s", d.text)
       report.stage("fixing: %s", cure)
       board.cure(d, opt)
@@ -134,7 +134,7 @@ elseif opt.connection then
   return connection()
 end
 local list, notes, more = examine()
-if opt.fix and not list[1].ok then
+if opt.fix and not list[#list].ok then       -- what is no illness comes first
   local id, cure = fix(list)
   if id then
     list, notes, more = examine()

@@ -131,12 +131,19 @@ function TestFlash:test_a_chip_in_its_loader()
   lu.assertStrContains(d.cure, "GPIO0")
 end
 
-function TestFlash:test_write_protection_is_named_beside_the_rest_and_taken_off()
+function TestFlash:test_write_protection_is_named_beside_the_rest()
   self:board(harness.read "examples/hello/hello.bin")
   local _, result = self:diagnose "?protect=1"
   lu.assertEquals(result.diagnoses[1].id, "running")
   lu.assertEquals(result.diagnoses[2].id, "write_protected")
   lu.assertEquals(result.diagnoses[2].command, "moonflash unprotect")
+end
+
+function TestFlash:test_a_cure_that_fails_fails_the_doctor_with_its_exit_code()
+  self:board(harness.read "examples/hello/hello.bin")
+  local err = boards.bad(5, "unprotect' failed", "-p", "sim:" .. self.flash .. "?protect=1", "doctor", "--fix")
+  lu.assertStrContains(err, "fixing: moonflash unprotect")
+  lu.assertStrContains(err, "WP#")
 end
 
 -- An image whose irom part is NodeMCU's by its markers, and which plays steps.
