@@ -77,4 +77,18 @@ function TestInfo:test_without_the_stub_the_layout_is_told_all_the_same()
   lu.assertEquals({ r.generation, r.loader, r.init_data.health }, { "3.x", "ROM", "good" })
 end
 
+TestDump = {}
+
+function TestDump:test_image_info_of_a_whole_flash_tells_all_that_is_on_it()
+  local harness, boards = require "harness", require "boards"
+  local dir = harness.directory()
+  local path = dir .. "/backup.bin"
+  harness.write(path, boards.nodemcu2(0x200000, 7))
+  local out = harness.run("image", "info", path)
+  harness.remove(dir)
+  lu.assertStrContains(out, "contents of a whole flash of 2 MB")
+  lu.assertStrContains(out, "init data")
+  lu.assertStrContains(out, "system-param")
+end
+
 os.exit(lu.LuaUnit.run())
