@@ -85,6 +85,9 @@ end
 
 -- Every string hangs in one chain of the hash table; their number is known.
 local function check_strings(img)
+  if img.strings > img.size // 16 then
+    bad(("its header says %d strings, more than it has room for"):format(img.strings))
+  end
   local found = 0
   for slot = 0, img.hash_slots - 1 do
     local at = target(img, HEADER + 4 * slot)

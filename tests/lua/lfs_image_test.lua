@@ -123,6 +123,14 @@ function TestRead:test_damaged_headers_and_tables()
     "interrupted")
 end
 
+function TestRead:test_a_circle_of_strings_ends_though_the_header_allows_billions()
+  -- the number of strings at 16; the first string of the first used slot names itself
+  local bad = poke(RAW, 16, "\xff\xff\xff\x7f")
+  local ok, e = pcall(lfs_image.read, bad)
+  lu.assertFalse(ok)
+  lu.assertEquals(e.code, "image")
+end
+
 function TestRead:test_random_damage_never_does_worse_than_an_error()
   local seed = tonumber(os.getenv "SEED") or os.time()
   print("# seed " .. seed)
