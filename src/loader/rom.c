@@ -177,11 +177,11 @@ static bool parse_reply(const uint8_t *frame, size_t len, struct rom_reply *repl
 	return true;
 }
 
-/* Waits for any well-formed reply. Noise is counted and skipped, but neither
- * longer than the deadline nor without end. */
-int rom_next_reply(struct rom *rom, uint64_t deadline_us, struct rom_reply *reply)
+/* Waits for any whole frame, in rom->frame. Noise is counted and skipped, but
+ * neither longer than the deadline nor beyond *looked_at bytes in all. */
+static int next_frame(struct rom *rom, uint64_t deadline_us, uint32_t *looked_at)
 {
-	for (uint32_t looked_at = 0; looked_at < ROM_NOISE_MAX; looked_at++) {
+	for (; *looked_at < ROM_NOISE_MAX; ++*looked_at) {
 		int rc;
 
 		if (rom->in_pos == rom->in_len) {
@@ -190,12 +190,38 @@ int rom_next_reply(struct rom *rom, uint64_t deadline_us, struct rom_reply *repl
 				return rc;
 		}
 		rc = slip_feed(&rom->slip, rom->in[rom->in_pos++]);
-		if (rc > 0 && parse_reply(rom->frame, rom->slip.len, reply))
+		if (rc > 0)
 			return 0;
-		if (rc != 0)
+		if (rc < 0)
 			rom->bad_frames++;
 	}
 	return ESP_E_TIMEOUT;
+}
+
+int rom_next_reply(struct rom *rom, uint64_t deadline_us, struct rom_reply *reply)
+{
+	uint32_t looked_at = 0;
+
+	for (;;) {
+		int rc = next_frame(rom, deadline_us, &looked_at);
+
+		if (rc < 0)
+			return rc;
+		if (parse_reply(rom->frame, rom->slip.len, reply))
+			return 0;
+		rom->bad_frames++;
+	}
+}
+
+int rom_frame(struct rom *rom, uint32_t timeout_ms, const uint8_t **frame)
+{
+	uint32_t looked_at = 0;
+	int rc = next_frame(rom, rom_deadline(rom, timeout_ms), &looked_at);
+
+	if (rc == ESP_E_TIMEOUT)
+		return esp_fail(&rom->err, rc, "no frame within %u ms", timeout_ms);
+	*frame = rom->frame;
+	return rc < 0 ? rc : (int)rom->slip.len;
 }
 
 uint64_t rom_deadline(struct rom *rom, uint32_t ms)
@@ -276,9 +302,10 @@ int rom_write_wire(struct rom *rom, const uint8_t *bytes, size_t len)
 /* Leaves the frame in rom->wire; returns its length. */
 static int encode(struct rom *rom, const struct rom_request *req)
 {
+	size_t max = rom->is_stub ? ROM_PAYLOAD_MAX : ROM_BLOCK_MAX + 16;
 	char name[16];
 
-	if (req->n_words > ROM_WORDS_MAX || req->len > ROM_PAYLOAD_MAX - 4 * req->n_words)
+	if (req->n_words > ROM_WORDS_MAX || req->len > max - 4 * req->n_words)
 		return esp_fail(&rom->err, ESP_E_TOOBIG, "%s: %zu bytes do not fit a packet",
 				op_name(req->op, name), req->len);
 	return slip_encode(rom->wire, sizeof rom->wire, rom->packet,
@@ -290,6 +317,15 @@ int rom_transmit(struct rom *rom, const struct rom_request *req)
 	int n = encode(rom, req);
 
 	return n < 0 ? n : rom_write_wire(rom, rom->wire, (size_t)n);
+}
+
+int rom_send_frame(struct rom *rom, const void *bytes, size_t len)
+{
+	int n = slip_encode(rom->wire, sizeof rom->wire, bytes, len);
+
+	if (n < 0)
+		return esp_fail(&rom->err, ESP_E_TOOBIG, "%zu bytes do not fit a frame", len);
+	return rom_write_wire(rom, rom->wire, (size_t)n);
 }
 
 int rom_send(struct rom *rom, const struct rom_request *req)
@@ -415,9 +451,11 @@ static int row_encode(struct rom *rom, const struct rom_row *row, size_t i, stru
 	return 0;
 }
 
-static bool row_has_room(const struct in_flight *f)
+/* A stub has no such ring, but room for one or two packets. */
+static bool row_has_room(const struct rom *rom, const struct in_flight *f)
 {
-	return f->n == 0 || (f->n < ROW_MAX && f->total + f->next_bytes <= ROM_RING);
+	return f->n == 0 || (!rom->is_stub && f->n < ROW_MAX &&
+			     f->total + f->next_bytes <= ROM_RING);
 }
 
 static int row_send(struct rom *rom, struct in_flight *f)
@@ -490,7 +528,7 @@ int rom_run_row(struct rom *rom, const struct rom_row *row)
 	while (rc >= 0 && got < row->n) {
 		if (f.next_bytes == 0 && asked < row->n)
 			rc = row_encode(rom, row, asked++, &f);
-		else if (f.next_bytes > 0 && row_has_room(&f))
+		else if (f.next_bytes > 0 && row_has_room(rom, &f))
 			rc = row_send(rom, &f);
 		else
 			rc = row_receive(rom, row, got++, &f);

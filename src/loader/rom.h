@@ -34,8 +34,9 @@ enum rom_op {
 enum {
 	ROM_HEAD = 8,			/* direction, op, size, checksum or value */
 	ROM_BLOCK_MAX = 0x1800,		/* the ROM refuses longer blocks */
-	ROM_PAYLOAD_MAX = ROM_BLOCK_MAX + 16,
+	ROM_PAYLOAD_MAX = 0x4000 + 16,	/* what a stub takes; the ROM takes its block's */
 	ROM_REPLY_MAX = 64,		/* a reply has 10 bytes; longer ones only from stubs */
+	ROM_FRAME_MAX = 0x1010,		/* the longest frame that a stub sends, beside replies */
 	ROM_WORDS_MAX = 6,
 	ROM_RECORDS_MAX = 64,		/* of one WRITE_REG packet */
 	ROM_HEARD_MAX = 2048,
@@ -120,7 +121,7 @@ struct rom {
 	bool listening;			/* collect into heard */
 	bool out_of_step;		/* an answer may still come: re-synchronise first */
 	struct slip_decoder slip;
-	uint8_t frame[ROM_REPLY_MAX];
+	uint8_t frame[ROM_FRAME_MAX];
 	uint8_t in[512];
 	size_t in_pos, in_len;
 	uint8_t packet[ROM_HEAD + ROM_PAYLOAD_MAX];
@@ -170,6 +171,14 @@ int rom_command(struct rom *rom, const struct rom_request *req, struct rom_reply
 /* Its two halves. rom_send() returns the bytes put on the wire. */
 int rom_send(struct rom *rom, const struct rom_request *req) __attribute__((warn_unused_result));
 int rom_receive(struct rom *rom, const struct rom_request *req, struct rom_reply *reply)
+	__attribute__((warn_unused_result));
+
+/* Frames that are no packets, as stubs use them. rom_frame() waits for the next
+ * one of any kind: its length, at most ROM_FRAME_MAX; *frame is valid until the
+ * next call. ESP_E_TIMEOUT, ESP_E_TOOBIG or the port's failure. */
+int rom_send_frame(struct rom *rom, const void *bytes, size_t len)
+	__attribute__((warn_unused_result));
+int rom_frame(struct rom *rom, uint32_t timeout_ms, const uint8_t **frame)
 	__attribute__((warn_unused_result));
 
 /* A row of short commands, sent ahead of their answers. */

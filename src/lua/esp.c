@@ -31,6 +31,7 @@ int luaopen_esp(lua_State *L)
 	luaL_newlib(L, nothing);
 	esp_open_port(L);
 	esp_open_rom(L);
+	esp_open_rom_raw(L);
 	esp_open_stub(L);
 	esp_open_sim(L);
 	esp_open_bytes(L);

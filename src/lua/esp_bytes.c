@@ -4,6 +4,7 @@
 #include <libdeflate.h>
 #include <md5.h>
 #include <sha2.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 /* esp.md5(bytes) -> 32 hex digits */
@@ -101,12 +102,14 @@ static int l_sector_crcs(lua_State *L)
 	return 1;
 }
 
-/* esp.deflate(bytes [, level = 12]) -> raw deflate stream | nil, message, code */
+/* esp.deflate(bytes [, level = 12 [, format = "deflate"|"zlib"]]) -> bytes */
 static int l_deflate(lua_State *L)
 {
+	static const char *const formats[] = { "deflate", "zlib", NULL };
 	size_t len, cap, got;
 	const char *s = luaL_checklstring(L, 1, &len);
 	lua_Integer level = luaL_optinteger(L, 2, 12);
+	bool zlib = luaL_checkoption(L, 3, "deflate", formats) == 1;
 	struct libdeflate_compressor *c;
 	char *out;
 	luaL_Buffer b;
@@ -115,9 +118,11 @@ static int l_deflate(lua_State *L)
 	c = libdeflate_alloc_compressor((int)level);
 	if (!c)
 		return luaL_error(L, "not enough memory");
-	cap = libdeflate_deflate_compress_bound(c, len);
+	cap = zlib ? libdeflate_zlib_compress_bound(c, len)
+		   : libdeflate_deflate_compress_bound(c, len);
 	out = luaL_buffinitsize(L, &b, cap);
-	got = libdeflate_deflate_compress(c, s, len, out, cap);
+	got = zlib ? libdeflate_zlib_compress(c, s, len, out, cap)
+		   : libdeflate_deflate_compress(c, s, len, out, cap);
 	libdeflate_free_compressor(c);
 	luaL_pushresultsize(&b, got);
 	return 1;

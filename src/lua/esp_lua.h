@@ -37,6 +37,7 @@ uint32_t esp_check_u32(lua_State *L, int i);
 /* Each file adds its functions to the module table on the top of the stack. */
 void esp_open_port(lua_State *L);
 void esp_open_rom(lua_State *L);
+void esp_open_rom_raw(lua_State *L);	/* after esp_open_rom() */
 void esp_open_stub(lua_State *L);
 void esp_open_sim(lua_State *L);
 void esp_open_bytes(lua_State *L);

@@ -4,7 +4,7 @@
 
 #define SENT(f, hex) assert_true(sent(f, hex))
 
-static struct rom rom;		/* 30 KB */
+static struct rom rom;		/* 60 KB */
 
 static struct fake_port *scripted(void)
 {
