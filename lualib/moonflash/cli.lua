@@ -21,6 +21,7 @@ cli.GLOBALS = {
   { "--before", "RESET", "how to reach the loader: nodemcu, classic, ck, wifio, dtr, none" },
   { "--after", "RESET", "what to do at the end: run (default), stay, none" },
   { "--no-stub", nil, "use the chip's own ROM loader only" },
+  { "--stub", "FILE", "use another flasher stub, a file in the public JSON format" },
   { "--json", nil, "one JSON event per line on standard output" },
   { "--trace", nil, "show every byte on the wire on standard error" },
   { "-q --quiet", nil, "only results and errors" },
@@ -229,6 +230,9 @@ local function settle(opt)
   if opt.baud ~= "auto" and not opt.baud:match("^%d+$") then
     errors.raise("usage", ("'%s' is no baud rate"):format(opt.baud),
       { hint = "a number such as 115200 or 921600, or auto" })
+  end
+  if opt.stub and opt.no_stub then
+    errors.raise("usage", "--stub and --no-stub exclude each other")
   end
   opt.after = opt.after or "run"
   if not AFTER[opt.after] then

@@ -7,6 +7,9 @@ local adapters <const> = require "moonflash.adapters"
 local chip_id <const> = require "moonflash.chip_id"
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
+local files <const> = require "moonflash.files"
+local public_stub <const> = require "moonflash.public_stub"
+local public_stub_loader <const> = require "moonflash.public_stub_loader"
 local report <const> = require "moonflash.report"
 local resets <const> = require "moonflash.resets"
 local rom_loader <const> = require "moonflash.rom_loader"
@@ -186,16 +189,33 @@ local function slower(dev)
   dev.opt = setmetatable({ baud = tostring(CONNECT_BAUD) }, { __index = dev.opt })
 end
 
--- The stub, if need be at a lower rate; the ROM alone when it does not start.
+--- The stub that `--stub` names, read and checked before the port is opened.
+-- @tparam table opt `stub`
+-- @treturn table|nil from `public_stub.parse`; nil when none was asked for
+-- @raise `file`
+function connection.public_stub(opt)
+  return opt.stub and public_stub.parse(files.read(opt.stub), opt.stub)
+end
+
+-- Ours, or the one that was asked for.
+local function load_stub(dev)
+  if dev.public_stub then
+    return public_stub_loader.start(dev.rom, dev.port, dev.public_stub, dev.opt.baud)
+  end
+  return stub_loader.start(dev.rom, dev.port, dev.opt.baud, dev.adapter)
+end
+
+-- The stub, if need be at a lower rate; the ROM alone when ours does not start.
 local function start_stub(dev)
   for try = 1, TRIES do
-    local ok, e = pcall(stub_loader.start, dev.rom, dev.port, dev.opt.baud, dev.adapter)
+    local ok, e = pcall(load_stub, dev)
     if ok then
       report.detail("stub running, %d baud", dev.port:baud())
       return e
     end
     if not is_line_trouble(e) and not errors.is(e, "unsupported") then error(e, 0) end
     if try == TRIES then
+      if dev.public_stub then error(e, 0) end
       report.warn("the stub did not start (%s); using the chip's own loader: slower, without"
         .. " hashes", tostring(e))
     end
@@ -214,7 +234,7 @@ local function usb_serial_of(name)
 end
 
 --- Connects and identifies the chip, and starts the loader.
--- @tparam table dev `port`, `opt`; gets `rom`, `chip`, `loader`
+-- @tparam table dev `port`, `opt`, perhaps `public_stub`; gets `rom`, `chip`, `loader`
 -- @tparam[opt] boolean rom_only leave the chip in its ROM loader
 -- @raise `timeout` (exit 4), `wrong_chip` (5), port errors (3)
 function connection.establish(dev, rom_only)

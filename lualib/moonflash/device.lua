@@ -24,14 +24,16 @@ device.open_port = connection.open_port
 
 --- Connects to the chip on a port.
 -- @tparam table opt the global options: `port`, `baud`, `before`, `after`,
---   `no_stub`, `trace`
+--   `no_stub`, `stub`, `trace`
 -- @tparam[opt] boolean rom_only leave the chip in its ROM loader, whose registers
 --   and RAM are wanted
 -- @treturn device with `port`, `rom`, `chip`, `loader`; close it (`<close>`)
 -- @raise port errors (exit 3), `timeout` (4), `wrong_chip` (5)
 function device.open(opt, rom_only)
+  local stub = connection.public_stub(opt)
   local port = connection.open_port(opt)
-  local dev = setmetatable({ port = port, opt = opt, port_name = port:info().name }, device)
+  local dev = setmetatable({ port = port, opt = opt, port_name = port:info().name,
+    public_stub = stub }, device)
   local ok, e = pcall(connection.establish, dev, rom_only)
   if not ok then
     port:close()
@@ -177,12 +179,17 @@ local function first_difference(a, b)
   return low - 1
 end
 
---- Compares flash with what should be there, reading it back from the chip.
+--- Compares flash with what should be there, by the loader's digest or reading
+-- it back from the chip.
 -- @tparam integer addr
 -- @tparam string data
 -- @tparam[opt] function progress bytes compared so far
 -- @treturn integer|nil address of the first difference, nil when equal
 function device:compare(addr, data, progress)
+  if self.loader.holds and self.loader:holds(addr, data) then
+    if progress then progress(#data) end
+    return nil
+  end
   local at, differs = 0, nil
   self.loader:read(addr, #data, function(s)
     local want = data:sub(at + 1, at + #s)
@@ -206,8 +213,14 @@ end
 -- @treturn plan
 function device:plan(request)
   request.flash_bytes = self:flash().size
-  if not request.full then request.hashes = self.loader:hashes(request.parts) end
-  request.crc32 = esp.crc32
+  if self.loader.digests then
+    -- even if all is to be written: a damaged command shows only where it should
+    -- have changed something
+    request.full, request.hashes = nil, self.loader:digests(request.parts)
+  elseif not request.full then
+    request.hashes = self.loader:hashes(request.parts)
+  end
+  request.crc32 = self.loader.digests and esp.md5 or esp.crc32
   local steps = plan.write(request)
   if #steps.needs == 0 then return steps end
   request.old = request.old or {}
@@ -252,7 +265,9 @@ function device:differences(list, progress)
       local want = part.data:sub(at + 1, at + SECTOR)
       local addr = part.addr + at
       local whole = #want == SECTOR and addr % SECTOR == 0
-      if not (hash and whole and hash(addr) == esp.crc32(want)) then
+      local same = hash and whole and hash(addr) == esp.crc32(want)
+        or self.loader.holds and self.loader:holds(addr, want)
+      if not same then
         add_differences(found, addr, self:read(addr, #want), want, part.name)
       end
       done = done + #want
@@ -260,6 +275,14 @@ function device:differences(list, progress)
     end
   end
   return found
+end
+
+-- Commands without a checksum may have done something else than was asked,
+-- anywhere, when the line fails; not when it is only unplugged.
+local function doubt(self, e)
+  if self.loader.digest and not (errors.is(e, "gone") or errors.is(e, "io")) then
+    self.in_doubt = true
+  end
 end
 
 --- Runs a plan: erases and programs.
@@ -275,7 +298,10 @@ function device:run(steps, show)
     at = addr or at
     if progress then progress(done) end
   end)
-  if not ok then error(after_change(self, e, at), 0) end
+  if not ok then
+    doubt(self, e)
+    error(after_change(self, e, at), 0)
+  end
 end
 
 --- How long erasing takes, from the typical times of this maker's chips.
@@ -299,6 +325,23 @@ function device:erase(addr, size, progress)
     if progress then progress(n) end
   end)
   if not ok then error(after_change(self, e, addr + at), 0) end
+end
+
+-- Digests of all sectors of the plan: what told the planner to skip one came over
+-- the same line as the rest.
+local PROOF_SECTORS <const> = 64
+local function prove_by_digests(self, steps)
+  local i = 1
+  while i <= #steps.sectors do
+    local first, pieces = steps.sectors[i], {}
+    repeat
+      pieces[#pieces + 1] = steps.sectors[i].data
+      i = i + 1
+      local next = steps.sectors[i]
+    until not next or next.addr ~= first.addr + #pieces * SECTOR or #pieces == PROOF_SECTORS
+    local at = self:compare(first.addr, table.concat(pieces))
+    if at then return at, first.parts[1] end
+  end
 end
 
 -- Compares by the loader's hashes what the plan wanted in the sectors it changed.
@@ -340,16 +383,24 @@ end
 -- @tparam[opt] function show makes a progress function of a total, in bytes
 -- @raise `chip_changed` (exit 8) with the first unproven address
 function device:prove(steps, show)
-  local by_hashes = self.loader.has_hashes
-  local ok, at, name = pcall(by_hashes and prove_by_hashes or prove_by_reading, self, steps,
-    not by_hashes and show and show(steps.summary.bytes) or nil)
+  local prove = self.loader.has_hashes and prove_by_hashes
+    or self.loader.digest and prove_by_digests or prove_by_reading
+  local ok, at, name = pcall(prove, self, steps,
+    prove == prove_by_reading and show and show(steps.summary.bytes) or nil)
   if not ok then error(after_change(self, at), 0) end
   if at then
+    doubt(self)
     errors.raise("chip_changed", ("flash differs from %s at 0x%06x after writing"):format(name,
       at), { addr = at, hint = "run the same command again; if it stays, check the supply and"
       .. " the flash" })
   end
   self.boot_sector_touched = nil
+  if self.in_doubt then
+    errors.raise("chip_changed", "all that was asked for is in flash and proven, but the line"
+      .. " failed on the way and this stub's commands have no checksum: something else may have"
+      .. " changed", { final = true, hint = "compare the rest with a backup; without --stub this"
+      .. " cannot happen" })
+  end
 end
 
 -- The ROM divides as if the crystal had 40 MHz: 115200 baud with such a one,

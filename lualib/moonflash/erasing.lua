@@ -122,7 +122,8 @@ function erasing.run(dev, job)
       done = done + r.size
     end
   end
-  local left = first_left(dev, job.ranges)
+  local ok, left = pcall(first_left, dev, job.ranges)
+  if not ok then error(errors.after_change(left, nil, "run the same command again"), 0) end
   if left then
     errors.raise("chip_changed", ("flash at 0x%06x is not blank after erasing"):format(left), {
       addr = left, hint = "it may be write protected: 'moonflash unprotect' tells" })

@@ -55,6 +55,9 @@ end
 -- @treturn function read(addr, size [, progress]) -> bytes; raises `protocol`
 function proven.reader(dev, ranges)
   if dev.loader.has_hashes then return by_hashes(dev, dev.loader:hashes(ranges)) end
+  if dev.loader.reads_are_proven then
+    return function(...) return dev:read(...) end
+  end
   return by_reading_twice(dev)
 end
 

@@ -61,13 +61,16 @@ function writer.write(dev, request, show)
   while true do
     local ok, e = pcall(carry_out, dev, steps, show)
     if ok then return summary end
-    local kind = errors.is(e) and KINDS[e.code]
+    local kind = errors.is(e) and not e.final and KINDS[e.code]
     if not kind or left[kind] == 0 and kind ~= "mismatch" then error(e, 0) end
-    RECOVER[kind](dev, e, steps, left[kind] == 0)
+    request.full = false  -- what did arrive need not be sent again
+    local again, why = pcall(function()
+      RECOVER[kind](dev, e, steps, left[kind] == 0)
+      steps = dev:plan(request)
+    end)
+    if not again then error(dev.changed and errors.after_change(why, e.addr, e.hint) or why, 0) end
     left[kind] = left[kind] - 1
     summary.retries = summary.retries + 1
-    request.full = false  -- what did arrive need not be sent again
-    steps = dev:plan(request)
   end
 end
 
