@@ -398,6 +398,12 @@ static void a_char_goes_out_and_one_is_waited_for(void **state)
 	start(&r, &(struct call){ 0x40003B30, { 'X', 0, 0, 0 }, 0, 0 });
 	rig_expect_text(&r, "X<00000000 ", RIG_S);
 	rig_close(&r);
+	start(&r, &(struct call){ 0x40002BE8, { '\n', 0, 0, 0 }, 0, 0 });	/* ets_putc */
+	rig_expect_text(&r, "\n<00000000 ", RIG_S);
+	rig_close(&r);
+	start(&r, &(struct call){ 0x40001DA0, { '\n', 0, 0, 0 }, 0, 0 });	/* ets_write_char */
+	rig_expect_text(&r, "\r\n<00000000 ", RIG_S);
+	rig_close(&r);
 	start(&r, &(struct call){ 0x40003B64, { 0 }, 0, 0 });	/* uart_rx_one_char_block */
 	rig_expect_silence(&r, 100 * RIG_MS);
 	rig_send(&r, "Z", 1);

@@ -96,13 +96,21 @@ rom_boot:
 	at	0x400018B4, memcpy
 	at	0x400018C4, memmove
 	at	0x400018D4, memcmp
+	at	0x40001DA0, ets_write_char
+	at	0x40001F00, ets_vprintf
 	at	0x4000242C, ets_install_putc1
 	at	0x40002438, ets_install_uart_printf
 	at	0x400024CC, ets_printf
 	at	0x400025E0, rtc_get_reset_reason
 	at	0x4000264C, software_reset
+	at	0x40002A88, strcpy
+	at	0x40002A98, strncpy
+	at	0x40002AA8, strcmp
+	at	0x40002AB8, strncmp
 	at	0x40002AC8, strlen
+	at	0x40002AD8, strstr
 	at	0x40002AE8, bzero
+	at	0x40002BE8, ets_putc
 	at	0x40002ECC, ets_delay_us
 	at	0x40002F04, ets_update_cpu_frequency
 	at	0x40002F0C, ets_get_cpu_frequency
@@ -167,7 +175,11 @@ rom_boot:
 	at	0x4000B584, SHA1Init
 	at	0x4000B5A8, SHA1Update
 	at	0x4000B648, SHA1Final
+	at	0x4000BDC8, strcmp
+	at	0x4000BEC8, strcpy
 	at	0x4000BF4C, strlen
+	at	0x4000BFA8, strncmp
+	at	0x4000C0A0, strncpy
 	at	0x4000D310, __udivdi3
 	at	0x4000D770, __umoddi3
 	.org	0x4000DBF8 - BASE	/* the C handler that stands for "none" */
@@ -188,6 +200,7 @@ rom_int_none:
 	at	0x4000DF48, memcpy
 	at	0x4000E04C, memmove
 	at	0x4000E190, memset
+	at	0x4000E1E0, strstr
 	at	0x4000E21C, __udivsi3
 	at	0x4000E268, __umodsi3
 	.end	no-transform

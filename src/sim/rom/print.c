@@ -4,7 +4,8 @@
  */
 #include "rom.h"
 
-static void (*put_char)(char c);
+static void (*put_char)(char c);	/* what is installed */
+static void (*sink)(char c);		/* where the text being printed goes */
 
 /* One conversion of a format: %[-][0]width[.digits][l[l]]kind. */
 struct spec {
@@ -23,6 +24,12 @@ static void put_uart(char c)
 	uart_tx_one_char((uint8_t)c);
 }
 
+/* To the UART as it is. */
+int ets_putc(int c)
+{
+	return uart_tx_one_char((uint8_t)c);
+}
+
 void ets_install_putc1(void (*fn)(char c))
 {
 	put_char = fn;
@@ -33,10 +40,21 @@ void ets_install_uart_printf(void)
 	put_char = put_uart;
 }
 
-static void emit(char c)
+int ets_write_char(int c)
 {
 	if (put_char)
-		put_char(c);
+		put_char((char)c);
+	return 0;
+}
+
+static void write_char(char c)
+{
+	ets_write_char(c);
+}
+
+static void emit(char c)
+{
+	sink(c);
 }
 
 static int fill(char c, int n)
@@ -181,15 +199,13 @@ static int convert(struct spec *sp, va_list *ap)
 	}
 }
 
-/* printf with d u x p s c and their capitals; returns the number of characters,
- * before LF becomes CR LF. */
-int ets_printf(const char *fmt, ...)
+static int print(void (*put)(char c), const char *fmt, va_list *ap)
 {
+	void (*before)(char c) = sink;	/* an interrupt may print, too */
 	struct spec sp;
-	va_list ap;
 	int n = 0;
 
-	va_start(ap, fmt);
+	sink = put;
 	for (; *fmt; fmt++) {
 		if (*fmt != '%') {
 			emit(*fmt);
@@ -197,10 +213,35 @@ int ets_printf(const char *fmt, ...)
 			continue;
 		}
 		fmt = parse_spec(fmt + 1, &sp);
-		n += convert(&sp, &ap);
+		n += convert(&sp, ap);
 		if (!*fmt)
 			break;
 	}
+	sink = before;
+	return n;
+}
+
+/* printf with d u x p s c and their capitals; returns the number of characters,
+ * before LF becomes CR LF. */
+int ets_printf(const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = print(write_char, fmt, &ap);
 	va_end(ap);
+	return n;
+}
+
+/* The same through a function of the caller's. */
+int ets_vprintf(void (*put)(char c), const char *fmt, va_list ap)
+{
+	va_list copy;
+	int n;
+
+	va_copy(copy, ap);
+	n = print(put, fmt, &copy);
+	va_end(copy);
 	return n;
 }

@@ -183,7 +183,10 @@ void rom_i2c_writeReg(uint8_t block, uint8_t host, uint8_t reg, uint8_t value);
 uint8_t rom_i2c_readReg(uint8_t block, uint8_t host, uint8_t reg);
 
 /* print.c */
+int ets_putc(int c);
+int ets_write_char(int c);
 int ets_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int ets_vprintf(void (*put)(char c), const char *fmt, va_list ap);
 void ets_install_putc1(void (*fn)(char c));
 void ets_install_uart_printf(void);
 
@@ -194,6 +197,11 @@ void *memset(void *dst, int c, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 void bzero(void *dst, size_t n);
 size_t strlen(const char *s);
+int strcmp(const char *a, const char *b);
+int strncmp(const char *a, const char *b, size_t n);
+char *strcpy(char *dst, const char *src);
+char *strncpy(char *dst, const char *src, size_t n);
+char *strstr(const char *text, const char *what);
 int rand(void);
 void srand(unsigned seed);
 
