@@ -7,9 +7,6 @@ local adapters <const> = require "moonflash.adapters"
 local chip_id <const> = require "moonflash.chip_id"
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
-local files <const> = require "moonflash.files"
-local public_stub <const> = require "moonflash.public_stub"
-local public_stub_loader <const> = require "moonflash.public_stub_loader"
 local report <const> = require "moonflash.report"
 local resets <const> = require "moonflash.resets"
 local rom_loader <const> = require "moonflash.rom_loader"
@@ -194,13 +191,16 @@ end
 -- @treturn table|nil from `public_stub.parse`; nil when none was asked for
 -- @raise `file`
 function connection.public_stub(opt)
-  return opt.stub and public_stub.parse(files.read(opt.stub), opt.stub)
+  if not opt.stub then return nil end
+  local files <const> = require "moonflash.files"
+  return require("moonflash.public_stub").parse(files.read(opt.stub), opt.stub)
 end
 
 -- Ours, or the one that was asked for.
 local function load_stub(dev)
   if dev.public_stub then
-    return public_stub_loader.start(dev.rom, dev.port, dev.public_stub, dev.opt.baud)
+    local loader <const> = require "moonflash.public_stub_loader"
+    return loader.start(dev.rom, dev.port, dev.public_stub, dev.opt.baud)
   end
   return stub_loader.start(dev.rom, dev.port, dev.opt.baud, dev.adapter)
 end
