@@ -95,11 +95,12 @@ local function first_left(dev, ranges)
   local crc = esp.crc32(BLANK)
   local hash = dev.loader:hashes(ranges)
   for _, r in ipairs(ranges) do
-    for at = r.addr, r.addr + r.size - 1, SECTOR do
+    local last = r.addr + r.size
+    for at = r.addr, last - 1, hash and SECTOR or BLOCK do
       if hash then
         if hash(at) ~= crc then return at end
       else
-        local differs = dev:compare(at, BLANK)
+        local differs = dev:compare(at, ("\xff"):rep(math.min(BLOCK, last - at)))
         if differs then return differs end
       end
     end
