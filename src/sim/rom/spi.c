@@ -341,7 +341,7 @@ int SPIRead(uint32_t addr, void *dst, uint32_t len)
 	while (len) {
 		uint32_t k = len < CHUNK ? len : CHUNK;
 
-		SPI_ADDR = (addr & 0xFFFFFF) | k << 24;
+		SPI_ADDR = addr | k << 24;	/* an address of 32 bits spoils the count */
 		command(CMD_READ);
 		for (uint32_t i = 0; i < (k + 3) / 4; i++)
 			*p++ = SPI_W(i);
