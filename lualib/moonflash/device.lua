@@ -443,10 +443,20 @@ function device:send(text)
   console.send(self.port, text)
 end
 
---- Leaves the chip as `--after` says, and shows what it prints then.
--- @tparam[opt] table listen from @{moonflash.console.parse_options}
--- @treturn string|nil what was heard
-function device:leave(listen)
+--- Does something after the last write. What fails then still counts as a changed
+-- chip: exit 8 (or 130), though all that was written is proven.
+-- @tparam function action
+-- @param ... its arguments
+-- @return what it returns
+function device:afterwards(action, ...)
+  local result = table.pack(pcall(action, ...))
+  if result[1] then return table.unpack(result, 2, result.n) end
+  if not self.changed then error(result[2], 0) end
+  error(errors.after_change(result[2], nil, "what was written is in flash and proven;"
+    .. " only what follows it failed"), 0)
+end
+
+local function leave(self, listen)
   if self.opt.after == "run" and not self.running then
     if self.port:info().lines and self.opt.before ~= "none" then
       if listen then errors.check(self.port:baud(boot_baud(self.chip))) end
@@ -460,6 +470,13 @@ function device:leave(listen)
     return console.listen(self.port, listen, self.opt.after == "run" and not self.running
       and boot_baud(self.chip))
   end
+end
+
+--- Leaves the chip as `--after` says, and shows what it prints then.
+-- @tparam[opt] table listen from @{moonflash.console.parse_options}
+-- @treturn string|nil what was heard
+function device:leave(listen)
+  return self:afterwards(leave, self, listen)
 end
 
 --- Closes the port. Also called when a `<close>` variable goes.

@@ -147,7 +147,7 @@ function recipe:run(opt, folder)
     return report.ok("nothing was changed")
   end
   local s = writer.write(dev, request, report.showing(dev))
-  if self.after then self.after(dev) end
+  if self.after then dev:afterwards(self.after, dev) end
   dev:leave()
   report.result { bytes = s.bytes, sectors_written = s.written, sectors_skipped = s.skipped,
     verified = true }

@@ -51,6 +51,17 @@ function TestRecipe:test_before_stops_everything()
   lu.assertEquals(harness.read(flash), ("\xff"):rep(0x100000))
 end
 
+function TestRecipe:test_what_fails_after_the_write_exits_as_a_changed_chip()
+  local path = self:recipe [[return mf.recipe { api = 1, parts = { mf.bytes(0x1000, 'abcd') },
+    after = function() error("no label printer") end }]]
+  local flash = self.dir .. "/board.flash"
+  local _, err, code = harness.run("-p", "sim:" .. flash .. "?size=1M", path)
+  lu.assertEquals(code, 8)
+  lu.assertStrContains(err, "flash.lua:3: no label printer")
+  lu.assertStrContains(err, "hint: what was written is in flash and proven")
+  lu.assertEquals(harness.read(flash):sub(0x1001, 0x1004), "abcd")
+end
+
 function TestRecipe:test_a_bad_recipe_is_refused_with_what_is_wrong()
   for text, want in pairs {
     ["return mf.recipe { parts = { mf.bytes(0x1000, 'a') } }"] = "api",
