@@ -8,6 +8,7 @@
 local argparse <const> = require "argparse"
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
+local nearest <const> = require "moonflash.nearest"
 local report <const> = require "moonflash.report"
 
 local cli = {}
@@ -127,39 +128,8 @@ local function help_text(dirs)
   return table.concat(lines, "\n")
 end
 
--- How many edits (insert, delete, replace, swap neighbours) lead from a to b.
-local function distance(a, b)
-  local rows = { [0] = {} }
-  for j = 0, #b do rows[0][j] = j end
-  for i = 1, #a do
-    rows[i] = { [0] = i }
-    for j = 1, #b do
-      local same = a:byte(i) == b:byte(j)
-      local d = math.min(rows[i - 1][j] + 1, rows[i][j - 1] + 1,
-        rows[i - 1][j - 1] + (same and 0 or 1))
-      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
-        d = math.min(d, rows[i - 2][j - 2] + 1)
-      end
-      rows[i][j] = d
-    end
-  end
-  return rows[#a][#b]
-end
-
---- The names nearest to a mistyped one.
--- @tparam string word what was typed
--- @tparam {string,...} names what there is
--- @treturn {string,...} near ones, nearest first; may be empty
-function cli.near(word, names)
-  local near = {}
-  for _, name in ipairs(names) do
-    local d = distance(word, name)
-    if d <= math.max(1, #name // 3) then near[#near + 1] = { d, name } end
-  end
-  table.sort(near, function(a, b) return a[1] < b[1] or a[1] == b[1] and a[2] < b[2] end)
-  for i, n in ipairs(near) do near[i] = n[2] end
-  return near
-end
+--- See @{moonflash.nearest.find}.
+cli.near = nearest.find
 
 local function unknown_command(name, dirs)
   local near = cli.near(name, sorted_keys(commands(dirs)))
