@@ -25,6 +25,7 @@ cli.GLOBALS = {
   { "--stub", "FILE", "use another flasher stub, a file in the public JSON format" },
   { "--json", nil, "one JSON event per line on standard output" },
   { "--trace", nil, "show every byte on the wire on standard error" },
+  { "--color", "WHEN", "colours: auto (default), always, never; NO_COLOR is obeyed" },
   { "-q --quiet", nil, "only results and errors" },
   { "-v --verbose", nil, "more detail; a traceback for errors in scripts" },
   { "-L", "DIR", "look in DIR/lualib and DIR/scripts before the built-in files" },
@@ -191,6 +192,7 @@ local function parse_with(parser, args)
   })
 end
 
+local WHEN <const> = { auto = true, always = true, never = true }
 local AFTER <const> = { run = true, stay = true, none = true }
 
 -- Environment and defaults behind the global options.
@@ -203,6 +205,10 @@ local function settle(opt)
   end
   if opt.stub and opt.no_stub then
     errors.raise("usage", "--stub and --no-stub exclude each other")
+  end
+  if opt.color and not WHEN[opt.color] then
+    errors.raise("usage", ("--color: there is no '%s'"):format(opt.color),
+      { hint = "auto, always or never" })
   end
   opt.after = opt.after or "run"
   if not AFTER[opt.after] then

@@ -7,20 +7,35 @@
 -- @module moonflash.report
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
-local numbers <const> = require "moonflash.numbers"
+local progress <const> = require "moonflash.progress"
+local style <const> = require "moonflash.style"
 local text <const> = require "moonflash.text"
 
 local report = {}
 
-local state = { json = false, quiet = false, verbose = false, width = false, open_line = false }
+local state = { json = false, quiet = false, verbose = false, width = false, open_line = false,
+  out = style.new(false), err = style.new(false) }
+
+local ENV <const> = { "NO_COLOR", "TERM", "LC_ALL", "LC_CTYPE", "LANG" }
+
+-- How text to a file descriptor looks: 1 standard output, 2 standard error.
+local function painter(fd, asked)
+  local env = {}
+  for _, name in ipairs(ENV) do env[name] = os.getenv(name) end
+  return style.new(style.decide(asked, esp.terminal(fd), env), style.is_utf8(env))
+end
 
 --- Takes the global options that concern output.
--- @tparam table opt with `json`, `quiet`, `verbose`; `silent` says nothing at all
+-- @tparam table opt with `json`, `quiet`, `verbose`, `color`; `silent` says nothing at all
 function report.setup(opt)
   state.json, state.quiet, state.verbose = opt.json, opt.quiet or opt.silent, opt.verbose
   state.silent = opt.silent
   state.width = not opt.json and not opt.quiet and esp.terminal(2)
+  state.out, state.err = painter(1, opt.color), painter(2, opt.color)
 end
+
+--- How results look: @{moonflash.style} of standard output.
+function report.style() return state.out end
 
 local function close_line()
   if state.open_line then io.stderr:write("\n") end
@@ -85,28 +100,23 @@ function report.warn(format, ...)
   report.event("warning", { message = line })
   if state.json or state.silent then return end
   close_line()
-  io.stderr:write("warning: ", line, "\n")
+  io.stderr:write(state.err:paint("warning", "warning:"), " ", line, "\n")
 end
 
-local function bar(p, done, seconds)
-  local head = ("%s %3d%% "):format(p.what, numbers.percent(done, p.total))
-  local left = done > 0 and (p.total - done) * seconds / done or 0
-  local tail = (" %s, %s left"):format(numbers.rate_text(done, seconds), numbers.time_text(left))
-  local room = math.max(0, math.min(40, state.width - #head - #tail - 3))
-  local full = room * done // p.total
-  return ("%s[%s%s]%s"):format(head, ("#"):rep(full), ("."):rep(room - full), tail)
-end
+local LOG_EVERY_S <const> = 10    -- between lines of progress where they stay
 
-local function show(p, done, now)
+local function show(p, done, now, wall)
   local seconds = now - p.start
   report.event("progress", { what = p.what, done = done, total = p.total, seconds = seconds })
   if state.json or state.quiet then return end
+  local at = { what = p.what, done = done, total = p.total, seconds = seconds,
+    sent = p.sent and p.sent() - p.sent_before }
   if state.width then
-    io.stderr:write("\r", bar(p, done, seconds), "\27[K")
+    io.stderr:write("\r", progress.bar(at, state.width, state.err), "\27[K")
     state.open_line = true
-  else
-    io.stderr:write(("%s %d%% (%d of %d bytes, %s)\n"):format(p.what,
-      numbers.percent(done, p.total), done, p.total, numbers.rate_text(done, seconds)))
+  elseif done >= p.total or wall >= p.next_line then
+    io.stderr:write(progress.line(at), "\n")
+    p.next_line = wall + LOG_EVERY_S
   end
 end
 
@@ -115,20 +125,18 @@ end
 -- @tparam integer total bytes
 -- @tparam[opt] function clock seconds; the port's clock, so that a simulated
 --   chip's rates mean something
+-- @tparam[opt] function sent bytes that went over the wire so far
 -- @treturn function call it with the bytes done so far
-function report.progress(what, total, clock)
+function report.progress(what, total, clock, sent)
   clock = clock or esp.clock
-  local p = { what = what, total = math.max(total, 1), start = clock() }
-  local next_show, step = 0, state.width and 0 or p.total // 10
+  local p = { what = what, total = math.max(total, 1), start = clock(), sent = sent,
+    sent_before = sent and sent() or 0, next_line = esp.clock() + LOG_EVERY_S }
+  local next_show = 0
   return function(done)
-    local now = clock()
     local wall = esp.clock()
-    if done < p.total and (state.width and wall < next_show or not state.width and done < step) then
-      return
-    end
+    if done < p.total and wall < next_show then return end
     next_show = wall + 0.1
-    while step <= done and not state.width do step = step + math.max(1, p.total // 10) end
-    show(p, done, now)
+    show(p, done, clock(), wall)
     if done >= p.total then close_line() end
   end
 end
@@ -137,10 +145,11 @@ end
 -- @tparam device dev
 -- @treturn table `writing`, `verifying`
 function report.showing(dev)
-  local function show(what)
-    return function(total) return report.progress(what, total, dev:clock()) end
-  end
-  return { writing = show "writing", verifying = show "verifying" }
+  local function sent() return dev.port:info().sent_bytes end
+  return {
+    writing = function(total) return report.progress("writing", total, dev:clock(), sent) end,
+    verifying = function(total) return report.progress("verifying", total, dev:clock()) end,
+  }
 end
 
 --- A line of a result, on standard output; not with `--json`.
@@ -160,7 +169,7 @@ end
 --- The last line of a good run.
 function report.ok(format, ...)
   report.event("ok", { message = format:format(...) })
-  report.line("ok: " .. format, ...)
+  report.line("%s " .. format, state.out:paint("ok", "ok:"), ...)
 end
 
 --- The last words of a failed run, on standard error.
@@ -172,8 +181,8 @@ function report.failure(e)
     code = e.code, message = message, hint = e.hint, addr = e.addr, exit = errors.exit_code(e),
   })
   close_line()
-  io.stderr:write("moonflash: ", message, "\n")
-  if e.hint then io.stderr:write("hint: ", e.hint, "\n") end
+  io.stderr:write(state.err:paint("failure", "moonflash:"), " ", message, "\n")
+  if e.hint then io.stderr:write(state.err:paint("hint", "hint:"), " ", e.hint, "\n") end
   if e.traceback and state.verbose then io.stderr:write(e.traceback, "\n") end
 end
 

@@ -182,12 +182,13 @@ static int l_now(lua_State *L)
 	return 1;
 }
 
-/* port:info() -> { name=, kind=, baud=, open=, lines=, virtual= } */
+/* port:info() -> { name=, kind=, baud=, open=, lines=, virtual=, sent_bytes=,
+ * received_bytes= }; the counts are since it was opened */
 static int l_info(lua_State *L)
 {
 	struct port *p = esp_check_port(L, 1);
 
-	lua_createtable(L, 0, 6);
+	lua_createtable(L, 0, 8);
 	set_text(L, "name", p->name);
 	set_text(L, "kind", p->ops ? p->ops->kind : "closed");
 	lua_pushinteger(L, p->baud);
@@ -198,6 +199,10 @@ static int l_info(lua_State *L)
 	lua_setfield(L, -2, "lines");
 	lua_pushboolean(L, port_has(p, PORT_IS_VIRTUAL));
 	lua_setfield(L, -2, "virtual");
+	lua_pushinteger(L, (lua_Integer)p->sent_bytes);
+	lua_setfield(L, -2, "sent_bytes");
+	lua_pushinteger(L, (lua_Integer)p->received_bytes);
+	lua_setfield(L, -2, "received_bytes");
 	return 1;
 }
 

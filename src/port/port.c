@@ -79,6 +79,8 @@ int port_read(struct port *p, void *buf, size_t cap, uint32_t timeout_ms)
 		return closed(p);
 	n = p->ops->read(p, buf, cap, timeout_ms);
 	if (n > 0)
+		p->received_bytes += (uint64_t)n;
+	if (n > 0)
 		trace(p, PORT_EV_RX, buf, (size_t)n, 0, 0);
 	return n;
 }
@@ -88,6 +90,7 @@ int port_write(struct port *p, const void *buf, size_t len, uint32_t timeout_ms)
 	if (!p->ops)
 		return closed(p);
 	trace(p, PORT_EV_TX, buf, len, 0, 0);
+	p->sent_bytes += len;
 	return p->ops->write(p, buf, len, timeout_ms);
 }
 

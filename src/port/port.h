@@ -77,6 +77,7 @@ struct port {
 	void *impl;			/* the kind's own state */
 	struct esp_error err;
 	uint32_t baud;
+	uint64_t sent_bytes, received_bytes;	/* since it was opened */
 	char name[PORT_NAME_MAX];	/* the URL or path it was opened by */
 	void (*trace)(void *ctx, const struct port_event *ev);
 	void *trace_ctx;
