@@ -51,7 +51,7 @@ end
 -- How many of something follow, each of at least so many bytes.
 function reader:count(least)
   local n = self:number(7)
-  if n < 0 or n * least > #self.bytes - self.at then bad "it is cut off" end
+  if n < 0 or n > (#self.bytes - self.at) // least then bad "it is cut off" end
   return n
 end
 

@@ -1,26 +1,79 @@
 #!/bin/sh
-# Runs every fuzz target for so many seconds each: tests/fuzz/run.sh [SECONDS [NAME...]]
-# Each fuzz_NAME.c says in a line "fuzz-sources:" what it is linked with; its
-# seeds are in tests/corpus/NAME. New finds go to $BUILD/fuzz, never to the tree.
+# Fuzzes, or replays what fuzzing has found:
+#   tests/fuzz/run.sh SECONDS [NAME...]    each target for so many seconds (clang)
+#   tests/fuzz/run.sh replay [NAME...]     each target with its corpus, TAP (any cc)
+#   tests/fuzz/run.sh merge [NAME...]      new finds that add coverage, into the tree
+# A target is fuzz_NAME.c, which says in a line "fuzz-sources:" what it is linked
+# with, or readers/NAME.lua, which fuzz_reader.c runs. Its inputs are in
+# tests/corpus/NAME; what is found goes to $BUILD/fuzz, never to the tree by itself.
 set -eu
 cd "$(dirname "$0")/../.."
-seconds=${1:-10}
+what=${1:-10}
 [ $# -gt 0 ] && shift
-out=${BUILD:-build}/fuzz
-flags='-std=gnu11 -O1 -g -D_GNU_SOURCE -Isrc -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all'
-[ $# -gt 0 ] || set -- $(ls tests/fuzz/fuzz_*.c | sed 's/.*fuzz_\(.*\)\.c/\1/')
-for name; do
-	file=tests/fuzz/fuzz_$name.c
+BUILD=${BUILD:-build}
+out=$BUILD/fuzz
+cc=${CLANG:-clang}
+engine='-fsanitize=fuzzer,address,undefined'
+if [ "$what" = replay ] && ! command -v "$cc" > /dev/null; then
+	cc=${CC:-cc}
+	engine='-fsanitize=address,undefined tests/fuzz/replay.c'
+fi
+flags="-std=gnu11 -O1 -g -D_GNU_SOURCE -DMOONFLASH_VERSION=\"fuzz\" -Isrc
+	$(pkg-config --cflags lua5.4 libdeflate libmd) $engine -fno-sanitize-recover=all"
+mkdir -p "$out"
+[ $# -gt 0 ] || set -- $(ls tests/fuzz/fuzz_*.c tests/fuzz/readers/*.lua |
+	sed 's/.*\///; s/^fuzz_//; s/\..*//' | grep -vx reader)
+
+# The program of a target, made once; embed.o carries the Lua files.
+program_of() {
+	program=fuzz_$1
+	[ -e "tests/fuzz/fuzz_$1.c" ] || program=fuzz_reader
+	file=tests/fuzz/$program.c
+	case " $made " in *" $program "*) return ;; esac
 	sources=$(sed -n 's/.*fuzz-sources: *//p' "$file")
-	mkdir -p "$out/$name" "tests/corpus/$name"
-	${CLANG:-clang} $flags -o "$out/fuzz_$name" "$file" $sources
-	echo "fuzz_$name: $seconds s"
-	if ! "$out/fuzz_$name" -max_total_time="$seconds" -max_len=4096 -timeout=5 \
-		-rss_limit_mb=512 -verbosity=0 -print_final_stats=1 \
-		-artifact_prefix="$out/$name-" "$out/$name" "tests/corpus/$name" \
-		> "$out/$name.log" 2>&1; then
-		cat "$out/$name.log"
+	[ $program != fuzz_reader ] || sources="$BUILD/embed.o $sources"
+	# shellcheck disable=SC2086
+	"$cc" $flags -o "$out/$program" "$file" $sources
+	made="$made $program"
+}
+
+run() {
+	name=$1
+	shift
+	FUZZ_READER=$name "$out/$program" -max_len=4096 -timeout=20 -rss_limit_mb=1024 -verbosity=0 \
+		-artifact_prefix="$out/$name-" "$@" > "$out/$name.log" 2>&1
+}
+
+replay() {
+	number=$((number + 1))
+	if run "$1" -runs=0 "tests/corpus/$1"; then
+		echo "ok $number - $1: $(ls "tests/corpus/$1" | wc -l) inputs"
+	else
+		echo "not ok $number - $1"
+		sed 's/^/# /' "$out/$1.log"
+		failed=1
+	fi
+}
+
+fuzz() {
+	echo "$1: $what s"
+	mkdir -p "$out/$1"
+	if ! run "$1" -max_total_time="$what" -print_final_stats=1 "$out/$1" "tests/corpus/$1"; then
+		cat "$out/$1.log"
 		exit 1
 	fi
-	sed -n 's/stat::number_of_executed_units: */  runs: /p' "$out/$name.log"
+	sed -n 's/stat::number_of_executed_units: */  runs: /p' "$out/$1.log"
+}
+
+made= number=0 failed=0
+[ "$what" != replay ] || echo "1..$#"
+for name; do
+	program_of "$name"
+	mkdir -p "tests/corpus/$name"
+	case $what in
+	replay) replay "$name" ;;
+	merge) run "$name" -merge=1 "tests/corpus/$name" "$out/$name" ;;
+	*) fuzz "$name" ;;
+	esac
 done
+exit $failed
