@@ -43,5 +43,6 @@ void esp_open_sim(lua_State *L);
 void esp_open_bytes(lua_State *L);
 void esp_open_system(lua_State *L);
 void esp_open_terminal(lua_State *L);
+void esp_open_process(lua_State *L);
 
 #endif

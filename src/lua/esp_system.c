@@ -29,17 +29,22 @@ static int l_sleep(lua_State *L)
 	return 0;
 }
 
-/* esp.terminal(fd = 2) -> width in columns, or false when fd is no terminal */
+/* esp.terminal(fd = 2) -> width, height in characters, or false when fd is no
+ * terminal */
 static int l_terminal(lua_State *L)
 {
 	int fd = (int)luaL_optinteger(L, 1, 2);
-	struct winsize w;
+	struct winsize w = { 0 };
 
-	if (!isatty(fd))
+	if (!isatty(fd)) {
 		lua_pushboolean(L, 0);
-	else
-		lua_pushinteger(L, ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col ? w.ws_col : 80);
-	return 1;
+		return 1;
+	}
+	if (ioctl(fd, TIOCGWINSZ, &w) < 0)
+		w.ws_col = w.ws_row = 0;
+	lua_pushinteger(L, w.ws_col ? w.ws_col : 80);
+	lua_pushinteger(L, w.ws_row ? w.ws_row : 24);
+	return 2;
 }
 
 static int fail_io(lua_State *L, const char *what, const char *path)
