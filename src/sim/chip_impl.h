@@ -43,7 +43,8 @@ enum {
 enum chip_irq { IRQ_SPI = 2, IRQ_GPIO = 4, IRQ_UART = 5, IRQ_WDT = 8, IRQ_FRC1 = 9,
 	IRQ_FRC2 = 10 };
 
-/* Sees the CPU ask the flash "still busy?" in a loop, to skip the loop. */
+/* Sees the CPU ask the same thing in a loop (is the flash still busy? the SPI
+ * controller?), to skip the loop. */
 struct chip_poll {
 	uint32_t a[16], pc, sar, ps;
 	uint64_t cycles, period, effects;
@@ -71,7 +72,7 @@ struct chip {
 	uint32_t cpu_ticks, apb_ticks;
 	uint64_t limit;			/* tick at which the running slice ends */
 	uint64_t skip_cycles;		/* to leap over after the current instruction */
-	struct chip_poll poll;
+	struct chip_poll flash_poll, spi_poll;
 	/* The earliest change, without an event, of what the CPU has read: an SPI
 	 * controller becomes idle, a level on a wire changes. */
 	uint64_t stale_at;

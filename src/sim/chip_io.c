@@ -147,6 +147,49 @@ static bool read_has_effect(const struct chip *c, uint32_t addr)
 	return addr == PAGE_FRC || addr == PAGE_RTC || addr == PAGE_WDT;
 }
 
+/* The CPU asks something to which the answer stays the same until then. When it
+ * has asked four times with equal registers at equal distance it does nothing
+ * else, so whole rounds may be leapt over: their cycles, 0 when there are none. */
+static uint64_t poll_rounds(struct chip *c, struct chip_poll *p, uint64_t until)
+{
+	const struct cpu *cpu = &c->cpu;
+	uint64_t now = chip_now(c), period = cpu->cycles - p->cycles, rounds;
+	bool same = p->pc == cpu->pc && p->period == period && p->effects == cpu->side_effects &&
+		p->sar == cpu->sar && p->ps == cpu->ps &&
+		memcmp(p->a, cpu->a, sizeof p->a) == 0;
+
+	p->same = same ? p->same + 1 : 0;
+	p->period = period;
+	p->cycles = cpu->cycles;
+	if (!same) {
+		p->pc = cpu->pc;
+		p->effects = cpu->side_effects;
+		p->sar = cpu->sar;
+		p->ps = cpu->ps;
+		memcpy(p->a, cpu->a, sizeof p->a);
+	}
+	until = ticks_min(c->limit, until);
+	if (p->same < 3 || until <= now || period == 0)
+		return 0;
+	rounds = (until - now) / c->cpu_ticks / period;
+	if (rounds < 2)
+		return 0;
+	p->cycles += (rounds - 1) * period;
+	return (rounds - 1) * period;
+}
+
+/* The CPU waits for the flash's SPI controller. */
+static void skip_spi_wait(struct chip *c, uint32_t off)
+{
+	uint64_t cycles;
+
+	if (off != (PAGE_SPI0 << 8) + SPI_CMD || !spi_is_busy(&c->spi[0], chip_now(c)))
+		return;
+	cycles = poll_rounds(c, &c->spi_poll, c->spi[0].busy_until);
+	if (cycles)
+		cpu_skip(&c->cpu, cycles);
+}
+
 int chip_io_read(void *io, uint32_t addr, uint32_t *value)
 {
 	struct chip *c = io;
@@ -160,6 +203,8 @@ int chip_io_read(void *io, uint32_t addr, uint32_t *value)
 		note_read(c, addr);
 	if (addr - APB_BASE < APB_BYTES) {
 		*value = read_apb(c, addr - APB_BASE);
+		if (!c->peeking)
+			skip_spi_wait(c, addr - APB_BASE);
 		if (!c->peeking && (addr & 0xFF00) != PAGE_SPI0 << 8)
 			chip_update_irqs(c);
 	} else if (addr - DPORT_BASE < DPORT_BYTES) {
@@ -177,32 +222,14 @@ static bool asks_flash_status(const struct spi *s, uint32_t cmd)
 	return (cmd & SPI_USR) && (s->reg[SPI_USER2 / 4] & 0xFF) == FLASH_STATUS_OPCODE;
 }
 
-/* The CPU asks for the flash's status. When it has done so four times with
- * equal registers at equal distance it does nothing else, so whole rounds are
- * leapt over, up to the next event. */
+/* The CPU asks for the flash's status. */
 static void skip_flash_poll(struct chip *c)
 {
-	struct chip_poll *p = &c->poll, was = *p;
-	uint64_t now = chip_now(c), until = ticks_min(c->limit, nor_next(&c->nor)), rounds;
-
-	memcpy(p->a, c->cpu.a, sizeof p->a);
-	p->pc = c->cpu.pc;
-	p->sar = c->cpu.sar;
-	p->ps = c->cpu.ps;
-	p->cycles = c->cpu.cycles;
-	p->period = p->cycles - was.cycles;
-	p->effects = c->cpu.side_effects;
-	p->same = p->effects == was.effects && memcmp(p->a, was.a, sizeof p->a) == 0 && p->pc == was.pc &&
-		  p->sar == was.sar && p->ps == was.ps && p->period == was.period ?
-		  was.same + 1 : 0;
-	if (p->same < 3 || until <= now || p->period == 0 || !nor_is_busy(&c->nor, now))
+	if (!nor_is_busy(&c->nor, chip_now(c)))
 		return;
-	rounds = (until - now) / c->cpu_ticks / p->period;
-	if (rounds < 2)
-		return;
-	c->skip_cycles = (rounds - 1) * p->period;
-	p->cycles += c->skip_cycles;
-	cpu_yield(&c->cpu);
+	c->skip_cycles = poll_rounds(c, &c->flash_poll, nor_next(&c->nor));
+	if (c->skip_cycles)
+		cpu_yield(&c->cpu);
 }
 
 static void write_spi0(struct chip *c, uint64_t now, uint32_t off, uint32_t v)
@@ -314,16 +341,26 @@ int chip_io_write(void *io, uint32_t addr, uint32_t value)
 	return 0;
 }
 
-void chip_update_irqs(struct chip *c)
+static uint32_t irq_lines(const struct chip *c)
 {
 	uint64_t now = chip_now(c);
+	bool spi = spi_irq(&c->spi[0], now) || spi_irq(&c->spi[1], now);
+	bool uart = uart_irq(&c->uart[0]) || uart_irq(&c->uart[1]);
 
-	cpu_irq(&c->cpu, IRQ_SPI, spi_irq(&c->spi[0], now) || spi_irq(&c->spi[1], now));
-	cpu_irq(&c->cpu, IRQ_GPIO, gpio_irq(&c->gpio));
-	cpu_irq(&c->cpu, IRQ_UART, uart_irq(&c->uart[0]) || uart_irq(&c->uart[1]));
-	cpu_irq(&c->cpu, IRQ_WDT, wdt_irq(&c->wdt));
-	cpu_irq(&c->cpu, IRQ_FRC1, c->frc[0].pending);
-	cpu_irq(&c->cpu, IRQ_FRC2, c->frc[1].pending);
+	return (uint32_t)spi << IRQ_SPI | (uint32_t)gpio_irq(&c->gpio) << IRQ_GPIO |
+	       (uint32_t)uart << IRQ_UART | (uint32_t)wdt_irq(&c->wdt) << IRQ_WDT |
+	       (uint32_t)c->frc[0].pending << IRQ_FRC1 | (uint32_t)c->frc[1].pending << IRQ_FRC2;
+}
+
+void chip_update_irqs(struct chip *c)
+{
+	uint32_t lines = irq_lines(c), changed = lines ^ c->cpu.lines;
+
+	for (; changed; changed &= changed - 1) {
+		unsigned number = (unsigned)__builtin_ctz(changed);
+
+		cpu_irq(&c->cpu, number, lines >> number & 1);
+	}
 }
 
 void chip_run_devices(struct chip *c)

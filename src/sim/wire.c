@@ -152,19 +152,58 @@ void wire_receiver_init(struct wire_receiver *r, uint64_t now)
 	r->want_high = false;
 }
 
+static void start_at(struct wire_receiver *r, uint64_t at)
+{
+	r->start = at;
+	r->bit = r->bit_ticks;
+	r->sampled = r->levels = 0;
+}
+
 static uint32_t frame_bits(const struct wire_format *f)
 {
 	return 1u + f->data_bits + f->parity + 1u;
 }
 
+/* The character on the line at `at` or the last one before, and the one after it;
+ * either may be NULL. */
+static const struct wire_char *char_at(const struct wire *w, uint64_t at,
+				       const struct wire_char **next)
+{
+	const struct wire_char *c;
+
+	*next = NULL;
+	for (unsigned i = 0; (c = recent(w, i)) && c->start > at; i++)
+		*next = c;
+	return c;
+}
+
+/* Whether the line is high from `at` to the end of c, and stays so until the
+ * next character, which begins with a falling edge. */
+static bool is_quiet(const struct wire_char *c, uint64_t at)
+{
+	uint64_t gone;
+
+	if (!c || at >= end_of(c))
+		return true;
+	gone = (at - c->start) / c->bit_ticks;
+	return c->pattern >> gone == (1u << (c->nbits - gone)) - 1;
+}
+
 /* Finds a start bit when idle. */
 static void seek(struct wire_receiver *r, const struct wire *w)
 {
+	const struct wire_char *next;
 	uint64_t at = r->from;
-	bool level = wire_level(w, at);
+	bool level;
 
 	if (r->start != TICKS_NEVER)
 		return;
+	if (!r->want_high && is_quiet(char_at(w, at, &next), at)) {	/* nearly always */
+		if (next)
+			start_at(r, next->start);
+		return;
+	}
+	level = wire_level(w, at);
 	if (r->want_high && !level) {
 		if (!wire_edge(w, at, &at, &level))
 			return;
@@ -175,9 +214,7 @@ static void seek(struct wire_receiver *r, const struct wire *w)
 		while (level)
 			if (!wire_edge(w, at, &at, &level))
 				return;
-	r->start = at;
-	r->bit = r->bit_ticks;
-	r->sampled = r->levels = 0;
+	start_at(r, at);
 }
 
 uint64_t wire_receiver_next(struct wire_receiver *r, const struct wire *w)
@@ -188,11 +225,31 @@ uint64_t wire_receiver_next(struct wire_receiver *r, const struct wire *w)
 	return r->start + r->bit * (frame_bits(&r->format) - 1) + r->bit / 2;
 }
 
+/* All samples at once: they are the bits of one character when sender and
+ * receiver agree so well that none lies in another bit. */
+static bool sample_whole(struct wire_receiver *r, const struct wire *w, uint64_t now, uint32_t n)
+{
+	const struct wire_char *next, *c = char_at(w, r->start, &next);
+	uint64_t drift;
+
+	if (r->sampled || !c || c->start != r->start || c->nbits < n ||
+	    r->start + r->bit * (n - 1) + r->bit / 2 > now)
+		return false;
+	drift = r->bit > c->bit_ticks ? r->bit - c->bit_ticks : c->bit_ticks - r->bit;
+	if (drift * n + 1 >= c->bit_ticks / 2)
+		return false;
+	r->levels = c->pattern & ((1u << n) - 1);
+	r->sampled = n;
+	return true;
+}
+
 /* Takes the samples that are due. True when the character is complete. */
 static bool sample(struct wire_receiver *r, const struct wire *w, uint64_t now)
 {
 	uint32_t n = frame_bits(&r->format);
 
+	if (sample_whole(r, w, now, n))
+		return true;
 	while (r->sampled < n) {
 		uint64_t at = r->start + r->bit * r->sampled + r->bit / 2;
 

@@ -16,6 +16,9 @@
 /* Design limits: several times the worst of the data sheets. */
 enum { PROGRAM_MS = 500, SECTOR_MS = 1500, BLOCK_MS = 6000, CHIP_MS = 250000 };
 
+/* How long to sleep before the flash is asked again whether it is ready. */
+enum { PROGRAM_REST_US = 20, ERASE_REST_US = 200 };
+
 #define SECTORS_64K 16
 #define SECTORS_32K 8
 /* One block erase takes as long as this many sector erases (W25Q32JV: 45, 120
@@ -270,6 +273,20 @@ void engine_step(struct engine *e)
 		erase_step(e);
 }
 
+void engine_rest(struct engine *e)
+{
+	const struct link_slot *s = link_front(e->link);
+
+	if (e->link->queries || e->link->status_due)
+		return;
+	if (s && (e->error || (s->f.op == WIRE_DATA && !e->unit[e->fill].full)))
+		return;
+	if (e->busy)
+		hw_rest(e->erasing ? ERASE_REST_US : PROGRAM_REST_US);
+	else if (engine_is_idle(e) && !s)
+		hw_rest(0);
+}
+
 /* ---- unpacking ---- */
 
 /* Waits for the next frame of the unit and points z at its payload. */
@@ -284,6 +301,7 @@ static bool piece_next(struct engine *e)
 		e->idle(e);
 		if (e->abort)
 			return false;
+		engine_rest(e);
 	}
 	if (s->f.op != WIRE_DATA || s->f.addr != e->piece_addr || (s->f.flags & WIRE_FIRST))
 		return false;

@@ -65,6 +65,8 @@ void engine_reset(struct engine *e, uint16_t seq);
 void engine_step(struct engine *e);
 /* Takes the next queued command, unpacking a unit if it is one. */
 void engine_turn(struct engine *e);
+/* Sleeps when there is nothing to do until a byte comes or the flash is ready. */
+void engine_rest(struct engine *e);
 /* Nothing queued here is unfinished and the flash is ready. */
 bool engine_is_idle(const struct engine *e);
 

@@ -14,6 +14,10 @@ void hw_open(void);
 /* Milliseconds since hw_open; call it at least every 20 s. */
 uint32_t hw_ms(void);
 
+/* Sleeps until a byte has come, room to send has grown, or, unless it is 0,
+ * about that time is over. Now and then it returns for nothing. */
+void hw_rest(uint32_t us);
+
 /* The UART. Received bytes wait in a ring; sent ones too. hw_rx answers -1
  * when there is none, hw_tx waits for room. */
 int hw_rx(void);

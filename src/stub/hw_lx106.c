@@ -33,6 +33,7 @@ enum { FIFO = 0x00, INT_RAW = 0x04, INT_ST = 0x08, INT_ENA = 0x0c, INT_CLR = 0x1
 enum { RX_FULL = 1 << 0, TX_EMPTY = 1 << 1, RX_OVERFLOW = 1 << 4, RX_TIMEOUT = 1 << 8 };
 
 #define UART_INT 5
+#define TIMER_INT 6		/* CCOMPARE0 */
 #define UART_ARG REG(0x3fffc254)	/* handler record: what ROM passes to it */
 #define FIFO_SIZE 126
 #define RX_THRESHOLD 40		/* leaves 88 bytes of the FIFO for latency */
@@ -55,7 +56,7 @@ struct ring {
 static struct {
 	struct ring rx, tx;
 	volatile bool tx_on;
-	rom_handler old_isr;
+	rom_handler old_isr, old_timer;
 	uint32_t old_arg, old_conf1, old_ctrl;
 	uint32_t apb_hz, divisor;	/* the ones before the last hw_baud */
 	bool pll, was_pll, doubled, was_doubled;
@@ -80,6 +81,30 @@ uint32_t hw_ms(void)
 		hw.ms++;
 	}
 	return hw.ms;
+}
+
+/* Writing CCOMPARE takes the interrupt back; the next one is 2^32 cycles away. */
+static void timer_isr(void *arg)
+{
+	uint32_t t;
+
+	(void)arg;
+	__asm__ volatile("rsr %0, ccompare0\n\twsr %0, ccompare0" : "=r"(t));
+}
+
+/* Interrupts are off between the look at the ring and waiti, which lets them in:
+ * a byte that comes between the two wakes it. */
+void hw_rest(uint32_t us)
+{
+	uint32_t t;
+
+	__asm__ volatile("rsil %0, 1" : "=r"(t) : : "memory");
+	if (us)
+		__asm__ volatile("wsr %0, ccompare0" : : "r"(ticks() + (us * hw.per_ms >> 10)));
+	if (hw.rx.head == hw.rx.tail)
+		__asm__ volatile("waiti 0" : : : "memory");
+	else
+		__asm__ volatile("rsil %0, 0" : "=r"(t) : : "memory");
 }
 
 static void isr_send(void)
@@ -125,7 +150,7 @@ void hw_tx(uint8_t byte)
 	uint32_t head = hw.tx.head;
 
 	while (head - hw.tx.tail == RING)
-		;
+		hw_rest(0);
 	hw.tx.byte[head % RING] = byte;
 	hw.tx.head = head + 1;
 	if (!hw.tx_on) {
@@ -361,13 +386,14 @@ void hw_open(void)
 	hw.old_ctrl = SPI(CTRL);
 	hw_read_mode(WIRE_MODE_SLOW);
 	ets_isr_mask(1 << UART_INT);
+	hw.old_timer = ets_isr_attach(TIMER_INT, timer_isr, NULL);
 	hw.old_arg = UART_ARG;
 	hw.old_isr = ets_isr_attach(UART_INT, isr, NULL);
 	hw.old_conf1 = UART(CONF1);
 	UART(CONF1) = RX_THRESHOLD | TX_THRESHOLD << 8 | TIMEOUT_CHARS << 24 | 1u << 31;
 	UART(INT_CLR) = 0xffff;
 	UART(INT_ENA) = RX_FULL | RX_TIMEOUT;
-	ets_isr_unmask(1 << UART_INT);
+	ets_isr_unmask(1 << UART_INT | 1 << TIMER_INT);
 }
 
 void hw_leave(unsigned how, uint32_t addr)
@@ -377,7 +403,8 @@ void hw_leave(unsigned how, uint32_t addr)
 		for (;;)
 			;
 	}
-	ets_isr_mask(1 << UART_INT);
+	ets_isr_mask(1 << UART_INT | 1 << TIMER_INT);
+	ets_isr_attach(TIMER_INT, hw.old_timer, NULL);
 	ets_isr_attach(UART_INT, hw.old_isr, (void *)hw.old_arg);
 	clocks_set(hw.pll ? SLOW_HZ : FAST_HZ, false, false);
 	ets_update_cpu_frequency(FAST_HZ / 1000000);	/* as the ROM has it, right or wrong */

@@ -16,5 +16,6 @@ void stub_main(void)
 	for (;;) {
 		query_service(&everything);
 		engine_turn(&everything.engine);
+		engine_rest(&everything.engine);
 	}
 }

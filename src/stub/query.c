@@ -9,6 +9,7 @@
 
 #define HEARTBEAT_MS 100
 #define HASHES_MAX 32
+#define WAIT_REST_US 100
 #define BLANK_RUN_MAX 0x40000u	/* so that the host hears something meanwhile */
 
 static void service_flash(struct query *q);
@@ -94,9 +95,11 @@ static void baud(struct query *q, struct link_query *a)
 	hw_tx_flush();
 	good = q->link.good;
 	hw_baud(a->body[0], a->body[1], a->f.flags);
-	for (start = hw_ms(); hw_ms() - start < WIRE_BAUD_TRIAL_MS; link_poll(&q->link))
+	for (start = hw_ms(); hw_ms() - start < WIRE_BAUD_TRIAL_MS; link_poll(&q->link)) {
 		if (q->link.good != good)
 			return;
+		hw_rest(WAIT_REST_US);
+	}
 	hw_baud_undo();
 }
 
@@ -309,6 +312,7 @@ static enum wire_status flash_wait(struct query *q, uint32_t ms)
 		if (hw_ms() - start >= ms)
 			return WIRE_E_TIMEOUT;
 		service_flash(q);
+		hw_rest(WAIT_REST_US);
 	}
 	return WIRE_OK;
 }

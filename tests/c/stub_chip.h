@@ -155,6 +155,7 @@ static void chip_main(void)
 	for (;;) {
 		query_service(&sc.query);
 		engine_turn(&sc.query.engine);
+		engine_rest(&sc.query.engine);
 	}
 }
 
@@ -202,6 +203,11 @@ uint32_t hw_ms(void)
 {
 	chip_spend(1);
 	return (uint32_t)(sc.chip_us / 1000);
+}
+
+void hw_rest(uint32_t us)
+{
+	chip_spend(us && us < 20 ? us : 20);
 }
 
 int hw_rx(void)
