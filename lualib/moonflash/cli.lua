@@ -21,6 +21,7 @@ cli.GLOBALS = {
   { "-b --baud", "RATE", "baud rate, or auto (MOONFLASH_BAUD)" },
   { "--before", "RESET", "how to reach the loader: nodemcu, classic, ck, wifio, dtr, none" },
   { "--after", "RESET", "what to do at the end: run (default), stay, none" },
+  { "--wait", "SECONDS", "wait so long for a board that is reset by hand" },
   { "--no-stub", nil, "use the chip's own ROM loader only" },
   { "--stub", "FILE", "use another flasher stub, a file in the public JSON format" },
   { "--json", nil, "one JSON event per line on standard output" },

@@ -32,6 +32,16 @@ local function list_names(list)
   return table.concat(names, ", ")
 end
 
+-- Somebody at a terminal can be asked.
+local function is_interactive(opt)
+  return not opt.json and not opt.quiet and esp.terminal(0) and esp.terminal(2) and true or false
+end
+
+local function ask(question)
+  io.stderr:write(question)
+  return io.read "l"
+end
+
 --- The port to use: the one named, or the only candidate there is.
 -- A port that was not chosen is never opened.
 -- @tparam table opt `port`
@@ -39,23 +49,8 @@ end
 -- @raise `missing`, `usage`
 function connection.choose_port(opt)
   if opt.port then return opt.port end
-  local usb = {}
-  for _, p in ipairs(errors.check(esp.ports())) do
-    if p.transport == "usb" then usb[#usb + 1] = p end
-  end
-  if #usb == 1 then
-    report.stage("port %s (%s)", usb[1].name, usb[1].product or usb[1].description or "USB")
-    return usb[1].name
-  end
-  if #usb == 0 then
-    errors.raise("missing", "no port given and no USB serial port found", {
-      hint = "plug the board in with a data cable and check the driver, or name the port"
-        .. " with -p; 'moonflash ports' lists all",
-    })
-  end
-  errors.raise("usage", "several ports could be the board: " .. list_names(usb), {
-    hint = "choose one with -p or MOONFLASH_PORT",
-  })
+  local first_contact <const> = require "moonflash.first_contact"
+  return first_contact.choose(errors.check(esp.ports()), is_interactive(opt) and ask or nil)
 end
 
 local PORT_HINTS <const> = {
@@ -115,6 +110,16 @@ local function no_answer(port, rom, message)
     final = true })
 end
 
+-- Waits for somebody to start the loader by hand, where that can be.
+local function wait_for_hand(port, rom, opt)
+  local first_contact <const> = require "moonflash.first_contact"
+  local seconds = first_contact.patience(opt, is_interactive(opt))
+  if seconds == 0 then return false end
+  return first_contact.by_hand(seconds, function()
+    return rom:connect { reset = "none", attempts = 1 }
+  end, function() return port:now() / 1e6 end)
+end
+
 local function connect(port, opt)
   local rom = esp.rom(port)
   local reset = resets.parse(opt.before or (port:info().lines and "nodemcu" or "none"))
@@ -124,7 +129,10 @@ local function connect(port, opt)
   end
   local ok, message, code = rom:connect { reset = reset, attempts = opt.attempts }
   if ok then return rom end
-  if code == "timeout" then no_answer(port, rom, message) end
+  if code == "timeout" then
+    if wait_for_hand(port, rom, opt) then return rom end
+    no_answer(port, rom, message)
+  end
   errors.raise(code, message, { exit = code == "argument" and 2 or nil })
 end
 

@@ -95,6 +95,13 @@ function TestBadInput:test_no_chip_on_the_line()
   lu.assertStrContains(err, "hint: ")
 end
 
+function TestBadInput:test_a_board_without_reset_wires_is_waited_for_when_asked()
+  local port = self:sim() .. "?wiring=none&strap=3"
+  local err = fails(self, 4, "connect GPIO0", "-p", port, "--wait", "2", "info")
+  lu.assertStrContains(err, "waiting 2 s")
+  fails(self, 2, "is no time", "-p", port, "--wait", "soon", "info")
+end
+
 function TestBadInput:test_wrong_chip_is_refused_by_name()
   fails(self, 5, "ESP32", "-p", self:sim() .. "?chip=esp32", "write", "0x0", HELLO)
 end
