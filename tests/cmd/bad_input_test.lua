@@ -97,7 +97,8 @@ end
 
 function TestBadInput:test_a_board_without_reset_wires_is_waited_for_when_asked()
   local port = self:sim() .. "?wiring=none&strap=3"
-  local err = fails(self, 4, "connect GPIO0", "-p", port, "--wait", "2", "info")
+  local err = fails(self, 4, "no answer", "-p", port, "--wait", "2", "info")
+  lu.assertStrContains(err, "connect GPIO0")
   lu.assertStrContains(err, "waiting 2 s")
   fails(self, 2, "is no time", "-p", port, "--wait", "soon", "info")
 end
