@@ -40,46 +40,48 @@ static void push_view(lua_State *L, int port_index)
 	luaL_setmetatable(L, ESP_SIM_TYPE);
 }
 
-static void add_escaped(luaL_Buffer *b, const char *s)
+/* The value at i as an option of a URL. */
+static void push_escaped(lua_State *L, int i)
 {
+	const char *s = lua_isboolean(L, i) ? lua_toboolean(L, i) ? "1" : "0"
+					    : luaL_tolstring(L, i, NULL);
+	luaL_Buffer b;
+
+	luaL_buffinit(L, &b);
 	for (; *s; s++) {
 		if (strchr("%&=?#", *s)) {
 			char hex[4] = { '%', "0123456789ABCDEF"[(uint8_t)*s >> 4],
 				"0123456789ABCDEF"[*s & 15], 0 };
 
-			luaL_addstring(b, hex);
+			luaL_addstring(&b, hex);
 		} else {
-			luaL_addchar(b, *s);
+			luaL_addchar(&b, *s);
 		}
 	}
+	luaL_pushresult(&b);
 }
 
 /* "sim:FILE?key=value&..." of a table; `flash` is the file, `baud` is not ours. */
 static void push_url(lua_State *L, int i)
 {
-	luaL_Buffer b;
+	int url = lua_gettop(L) + 1;
 	const char *key;
-	char joint = '?';
+	int joint = '?';
 
 	lua_getfield(L, i, "flash");
-	luaL_buffinit(L, &b);
-	luaL_addstring(&b, "sim:");
-	luaL_addstring(&b, luaL_optstring(L, i + 1, ""));
-	for (lua_pushnil(L); lua_next(L, i); lua_pop(L, 1)) {
-		luaL_argcheck(L, lua_type(L, -2) == LUA_TSTRING, i, "options have names");
-		key = lua_tostring(L, -2);
+	lua_pushfstring(L, "sim:%s", luaL_optstring(L, url, ""));
+	lua_replace(L, url);
+	for (lua_pushnil(L); lua_next(L, i); lua_settop(L, url + 1)) {
+		luaL_argcheck(L, lua_type(L, url + 1) == LUA_TSTRING, i, "options have names");
+		key = lua_tostring(L, url + 1);
 		if (strcmp(key, "flash") == 0 || strcmp(key, "baud") == 0)
 			continue;
-		luaL_addchar(&b, joint);
+		push_escaped(L, url + 2);
+		lua_pushfstring(L, "%s%c%s=%s", lua_tostring(L, url), joint, key,
+				lua_tostring(L, -1));
+		lua_replace(L, url);
 		joint = '&';
-		luaL_addstring(&b, key);
-		luaL_addchar(&b, '=');
-		add_escaped(&b, lua_isboolean(L, -1) ? (lua_toboolean(L, -1) ? "1" : "0")
-			    : luaL_tolstring(L, -1, NULL));
-		if (!lua_isboolean(L, -2))
-			lua_pop(L, 1);
 	}
-	luaL_pushresult(&b);
 }
 
 /* esp.sim{ flash = file, size = "4M", ... } -> sim | nil, message, code

@@ -89,6 +89,17 @@ function TestSim:test_bad_options_are_named()
   lu.assertEquals(code, "argument")
 end
 
+function TestSim:test_options_may_be_booleans_and_of_any_length()
+  local sim = assert(esp.sim { size = "512K", protect = true, strap = 1, seed = 7 })
+  lu.assertEquals(sim:flash_size(), 0x80000)
+  for _, size in ipairs { ("4"):rep(1100), ("4"):rep(30000), ("&"):rep(2000) } do
+    local none, message, code = esp.sim { size = size, strap = 1 }
+    lu.assertNil(none)
+    lu.assertStrContains(message, "longer")
+    lu.assertEquals(code, "argument")
+  end
+end
+
 function TestSim:test_several_boards_in_one_process_do_not_touch_each_other()
   local chips = {}
   for i = 1, 8 do
