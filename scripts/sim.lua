@@ -13,6 +13,23 @@ local function option_help()
   return table.concat(lines, "\n")
 end
 
+local FAULTS <const> = [[
+A file for faults= has a fault a line, "- KIND N [ARG]"; the "-" becomes "x" when it
+has happened, so that each comes once though the port is opened again. N counts
+bytes or flash operations since the port was opened.
+  flip-in, lose-in, dup-in      the bytes N to N+ARG-1 towards the chip; ARG 1
+  flip-out, lose-out, dup-out   ... from the chip
+  reset N                       the chip restarts by itself after N bytes both ways
+  unplug N [K]                  the port is gone after N bytes and for K (n: all) openings
+  cut N [K]                     power fails in flash operation N, for K (n: all) openings
+  cut-before, cut-after         ... before, after that operation
+  lie N [ARG]                   ARG operations from N on do nothing
+  signal N SIG                  this program gets signal SIG after N bytes
+  signal-op N SIG               ... in flash operation N
+  id N ID                       from the N-th question for it on the flash id is ID
+                                (maker | type << 8 | capacity << 16)
+  stuck0, stuck1 ADDR BITS      these bits of a cell stay 0 (1)]]
+
 local parser = cli.parser("sim", "Simulates an ESP8266 that other programs can open.", [[
 Runs until Ctrl-C. FILE keeps the flash and is made when it is missing; several
 chips are several FILEs, on consecutive TCP ports. What is wired to DTR and RTS
@@ -25,7 +42,7 @@ examples:
   moonflash sim 'board.flash?size=1M&chip=esp8285' --pty /tmp/board
   moonflash sim board.flash --boot                      (run it, console here)
 
-]] .. option_help())
+]] .. option_help() .. "\n\n" .. FAULTS)
 parser:argument("chips", "FILE[?OPTIONS]; none: a blank 4 MB chip that is forgotten"):args "*"
 parser:option("--rfc2217", "serve by RFC 2217 on [HOST:]PORT (0: any free port)")
   :argname "[HOST:]PORT"

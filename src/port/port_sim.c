@@ -1,6 +1,9 @@
 #include "port_sim.h"
 
+#include "port_clock.h"
+
 #include "../sim/chip.h"
+#include "../sim/fault.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,7 +24,7 @@ struct sim {
 	uint64_t latency_us;
 	uint64_t unplug_after, moved;	/* bytes in both directions */
 	uint64_t wall_start_us;		/* wall clock minus the chip's, when paced */
-	bool paced;
+	bool paced, unplugged;
 	uint8_t gather[GATHER_MAX];	/* in the bridge or ready for the host */
 	size_t gathered, ready;		/* the first `ready` may be read */
 	uint64_t first_us;		/* when the first byte that is not ready came */
@@ -69,9 +72,19 @@ static int check_plugged(struct port *p)
 {
 	struct sim *s = sim_of(p);
 
-	if (s->unplug_after && s->moved >= s->unplug_after)
+	if (faults_due(chip_faults(s->chip), FAULT_UNPLUG, s->moved))
+		s->unplugged = true;
+	if (s->unplugged || (s->unplug_after && s->moved >= s->unplug_after))
 		return esp_fail(&p->err, ESP_E_GONE, "%s: unplugged", p->name);
 	return 0;
+}
+
+/* What ends an operation that waits, before it starts and while it does. */
+static int check(struct port *p)
+{
+	int rc = check_plugged(p);
+
+	return rc < 0 ? rc : port_clock_check(p);
 }
 
 /* Moves what the chip sent into the bridge and says what of it is ready. */
@@ -111,7 +124,7 @@ static void wait_ready(struct sim *s, uint64_t deadline)
 
 	for (;;) {
 		gather(s);
-		if (s->ready || chip_now_us(s->chip) >= deadline)
+		if (s->ready || chip_now_us(s->chip) >= deadline || port_interrupted)
 			return;
 		until = s->gathered ? s->first_us + s->latency_us : deadline;
 		chip_run(s->chip, until < deadline ? until : deadline, true);
@@ -122,14 +135,15 @@ static int sim_read(struct port *p, void *buf, size_t cap, uint32_t timeout_ms)
 {
 	struct sim *s = sim_of(p);
 	uint64_t wait_us = timeout_ms ? (uint64_t)timeout_ms * 1000 : POLL_US;
-	int rc = check_plugged(p);
+	int rc = check(p);
 
 	if (rc < 0)
 		return rc;
 	catch_up(s);
 	wait_ready(s, chip_now_us(s->chip) + wait_us);
 	wait_for_wall(s);
-	return (int)take(s, buf, cap);
+	rc = port_clock_check(p);
+	return rc < 0 ? rc : (int)take(s, buf, cap);
 }
 
 static int sim_write(struct port *p, const void *buf, size_t len, uint32_t timeout_ms)
@@ -142,7 +156,7 @@ static int sim_write(struct port *p, const void *buf, size_t len, uint32_t timeo
 	catch_up(s);
 	deadline = chip_now_us(s->chip) + (uint64_t)timeout_ms * 1000;
 	for (;;) {
-		int rc = check_plugged(p);
+		int rc = check(p);
 		size_t n;
 
 		if (rc < 0)
@@ -151,7 +165,7 @@ static int sim_write(struct port *p, const void *buf, size_t len, uint32_t timeo
 		done += n;
 		s->moved += n;
 		if (done == len)
-			return (int)len;
+			return 0;
 		if (chip_now_us(s->chip) >= deadline)
 			return esp_fail(&p->err, ESP_E_TIMEOUT, "%s: write timed out", p->name);
 		run_to(s, chip_now_us(s->chip) + 1000);
@@ -165,12 +179,12 @@ static int sim_drain(struct port *p, uint32_t timeout_ms)
 
 	catch_up(s);
 	deadline = chip_now_us(s->chip) + (uint64_t)timeout_ms * 1000;
-	while (!chip_wire_idle(s->chip)) {
+	while (!chip_wire_idle(s->chip) && !port_interrupted) {
 		if (chip_now_us(s->chip) >= deadline)
 			return esp_fail(&p->err, ESP_E_TIMEOUT, "%s: drain timed out", p->name);
 		run_to(s, chip_now_us(s->chip) + 100);
 	}
-	return check_plugged(p);
+	return check(p);
 }
 
 static int sim_flush(struct port *p)
@@ -182,7 +196,7 @@ static int sim_flush(struct port *p)
 		s->gathered = s->ready = 0;
 		gather(s);
 	} while (s->gathered);
-	return check_plugged(p);
+	return check(p);
 }
 
 static int sim_set_baud(struct port *p, uint32_t baud)
@@ -218,7 +232,7 @@ static int sim_sleep(struct port *p, uint32_t ms)
 
 	catch_up(s);
 	run_to(s, chip_now_us(s->chip) + (uint64_t)ms * 1000);
-	return 0;
+	return port_clock_check(p);
 }
 
 static uint64_t sim_now_us(struct port *p)

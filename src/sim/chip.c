@@ -3,6 +3,8 @@
 #include "chip_impl.h"
 #include "efuse.h"
 
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,6 +155,8 @@ static int open_flash(struct chip *c, struct esp_error *err)
 	n.lie = c->cfg.lie;
 	n.cut_op = c->cfg.power_cut_op;
 	n.cut_when = c->cfg.power_cut_when;
+	n.bad_modes = c->cfg.bad_modes;
+	n.faults = c->faults.count ? &c->faults : NULL;
 	if (nor_open(&c->nor, &n) < 0)
 		return esp_fail(err, ESP_E_NOMEM, "no memory for a simulated flash chip");
 	return 0;
@@ -162,6 +166,10 @@ static int open_parts(struct chip *c, struct esp_error *err)
 {
 	int rc = chip_map_open(c, err);
 
+	if (rc >= 0)
+		rc = faults_open(&c->faults, c->cfg.faults_path, err);
+	if (rc >= 0 && c->faults.gone)
+		rc = esp_fail(err, ESP_E_MISSING, "the simulated port is unplugged");
 	if (rc >= 0)
 		rc = open_flash(c, err);
 	if (rc < 0)
@@ -198,8 +206,28 @@ struct chip *chip_open(const struct chip_config *cfg, struct esp_error *err)
 	uart_init(&c->uart[1]);
 	board_init(&c->board, cfg);
 	host_init(&c->host, cfg, chip_now(c));
+	c->host.at = &c->faults;
 	power_on(c);
+	if (c->faults.off)
+		power_off(c);
 	return c;
+}
+
+struct faults *chip_faults(struct chip *c)
+{
+	return &c->faults;
+}
+
+static void note_counters(struct chip *c)
+{
+	char line[128];
+
+	snprintf(line, sizeof line, "# sent %llu received %llu ops %llu erases %llu programs %llu"
+		 " resets %llu", (unsigned long long)c->host.sent,
+		 (unsigned long long)c->host.received, (unsigned long long)c->nor.ops,
+		 (unsigned long long)c->nor.stats.erases, (unsigned long long)c->nor.stats.programs,
+		 (unsigned long long)c->resets);
+	faults_note(&c->faults, line);
 }
 
 void chip_close(struct chip *c)
@@ -208,6 +236,8 @@ void chip_close(struct chip *c)
 		return;
 	if (c->on)
 		power_off(c);
+	note_counters(c);
+	faults_close(&c->faults);
 	cpu_close(&c->cpu);
 	nor_close(&c->nor);
 	flash_file_close(&c->file);
@@ -287,11 +317,27 @@ static void check_die(struct chip *c)
 	c->uart[0].tx.count = 0;
 }
 
+/* Faults that come after so many bytes on the wire. */
+static void check_faults(struct chip *c)
+{
+	uint64_t n = c->host.sent + c->host.received;
+	const struct fault *x;
+
+	if (!c->faults.count)
+		return;
+	x = faults_due(&c->faults, FAULT_SIGNAL, n);
+	if (x)
+		raise((int)x->arg);
+	if (c->on && !c->dead && faults_due(&c->faults, FAULT_RESET, n))
+		reset(c, RTC_CAUSE_PIN);
+}
+
 /* Brings all devices to now; resets and power failures happen here. */
 static void settle(struct chip *c)
 {
 	chip_run_devices(c);
 	check_die(c);
+	check_faults(c);
 	if (c->nor.power_lost && c->on)
 		power_off(c);
 	if (board_run(&c->board, chip_now(c)) && c->on)

@@ -41,6 +41,7 @@ struct chip_config {
 	uint32_t seed;		/* for all faults */
 	/* ... faults and pacing are further fields, see chip_config.c */
 	double flip, lose, dup;	/* per byte, both directions */
+	char faults_path[256];	/* a list of faults (fault.h); "" = none */
 	uint64_t die_after_bytes;	/* the chip stops answering after n bytes; 0 = never */
 	uint64_t power_cut_op;	/* power fails in the n-th flash erase or program; 0 = never */
 	int power_cut_when;	/* -1 before, 0 during, 1 after that operation */
@@ -48,6 +49,7 @@ struct chip_config {
 	int64_t stuck_sector;	/* sector number that will not erase or program; -1 = none */
 	bool write_protect;	/* status register BP bits set and locked */
 	double lie;		/* probability that an erase or program does nothing */
+	uint8_t bad_modes;	/* enum nor_mode: reads in them are garbled */
 	uint32_t max_clean_baud; /* above this host rate one byte in 50 is damaged; 0 = no limit */
 	/* For whoever gives the chip a port; the chip itself does not look: */
 	bool paced;		/* its clock follows the wall clock */
@@ -71,6 +73,10 @@ const char *chip_config_option(size_t i, const char **form, const char **help);
 /* Power on, lines released. NULL and *err on failure. */
 struct chip *chip_open(const struct chip_config *cfg, struct esp_error *err);
 void chip_close(struct chip *c);	/* NULL is fine; flash is on disk afterwards */
+
+/* The list of faults that it runs by. */
+struct faults;
+struct faults *chip_faults(struct chip *c);
 
 uint64_t chip_now_us(const struct chip *c);
 

@@ -1,6 +1,7 @@
 #include "chip.h"
 
 #include "flash_file.h"
+#include "nor.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,6 +228,35 @@ static bool set_protect(struct chip_config *cfg, const char *v)
 	return flag(v, &cfg->write_protect);
 }
 
+/* Names with commas between them. */
+static bool set_badmode(struct chip_config *cfg, const char *v)
+{
+	static const char *const names[] = { "fast", "dout", "dio", "qout", "qio", NULL };
+	char word[8];
+
+	cfg->bad_modes = 0;
+	while (*v) {
+		size_t len = strcspn(v, ",");
+		int i;
+
+		if (len >= sizeof word)
+			return false;
+		memcpy(word, v, len);
+		word[len] = '\0';
+		i = choice(word, names);
+		if (i < 0)
+			return false;
+		cfg->bad_modes |= (uint8_t)(1 << i);	/* the order of enum nor_mode */
+		v += len + (v[len] == ',');
+	}
+	return cfg->bad_modes != 0;
+}
+
+static bool set_faults(struct chip_config *cfg, const char *v)
+{
+	return text(v, cfg->faults_path, sizeof cfg->faults_path);
+}
+
 static bool set_pace(struct chip_config *cfg, const char *v)
 {
 	static const char *const names[] = { "fast", "real", NULL };
@@ -270,6 +300,9 @@ static const struct option options[] = {
 	{ "stuck", "SECTOR", "a sector that will not change", set_stuck },
 	{ "protect", "0|1", "flash write protection set and locked", set_protect },
 	{ "lie", "P", "probability that an erase or program does nothing", set_lie },
+	{ "badmode", "qio,qout", "ways to read (fast, dout, dio, qout, qio) that read wrong",
+	  set_badmode },
+	{ "faults", "FILE", "faults at moments of their own, one a line; see below", set_faults },
 };
 
 #define OPTIONS (sizeof options / sizeof options[0])

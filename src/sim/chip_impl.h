@@ -10,6 +10,7 @@
 
 #include "board.h"
 #include "cpu.h"
+#include "fault.h"
 #include "flash_file.h"
 #include "gpio.h"
 #include "host.h"
@@ -56,6 +57,7 @@ struct chip {
 	struct cpu cpu;
 	struct bus bus;
 	struct flash_file file;
+	struct faults faults;
 	struct nor nor;
 	struct uart uart[2];
 	struct spi spi[2];	/* 0 = flash, 1 = HSPI */

@@ -48,11 +48,26 @@ size_t host_take(struct host *h, uint8_t *buf, size_t cap)
 	return n;
 }
 
+/* What is in store for the n-th byte of a direction. */
+static unsigned planned(struct host *h, uint8_t *byte, uint64_t n, enum fault_kind flip,
+			enum fault_kind lose, enum fault_kind dup)
+{
+	if (!h->at)
+		return 1;
+	if (faults_at(h->at, flip, n))
+		*byte ^= (uint8_t)(1u << (n & 7));
+	if (faults_at(h->at, lose, n))
+		return 0;
+	return faults_at(h->at, dup, n) ? 2 : 1;
+}
+
 /* What noise makes of a byte: how many copies arrive, and it may be changed. */
-static unsigned noise(struct host *h, uint8_t *byte)
+static unsigned noise(struct host *h, uint8_t *byte, bool in)
 {
 	double flip = h->flip;
-	unsigned copies = 1;
+	unsigned copies = in ?
+		planned(h, byte, h->sent, FAULT_FLIP_IN, FAULT_LOSE_IN, FAULT_DUP_IN) :
+		planned(h, byte, h->received, FAULT_FLIP_OUT, FAULT_LOSE_OUT, FAULT_DUP_OUT);
 
 	if (h->max_clean_baud && h->baud > h->max_clean_baud)
 		flip += 0.02;
@@ -76,7 +91,7 @@ static void send_next(struct host *h, struct wire *in)
 	h->tx_head = (h->tx_head + 1) % HOST_TX_MAX;
 	h->tx_count--;
 	h->sent++;
-	for (unsigned n = noise(h, &byte); n; n--, at = in->busy_until)
+	for (unsigned n = noise(h, &byte, true); n; n--, at = in->busy_until)
 		wire_send(in, at, byte, &format_8n1, h->bit_ticks);
 }
 
@@ -94,7 +109,7 @@ void host_run(struct host *h, uint64_t now, struct wire *in, const struct wire *
 
 	while (wire_receive(&h->receiver, out, now, &byte, &flags, &at)) {
 		h->received++;
-		for (unsigned n = noise(h, &byte); n; n--)
+		for (unsigned n = noise(h, &byte, false); n; n--)
 			keep(h, byte);
 	}
 	while (h->tx_count && in->busy_until <= now && !in->broken)

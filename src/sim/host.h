@@ -7,6 +7,7 @@
 #define SIM_HOST_H
 
 #include "chip.h"
+#include "fault.h"
 #include "rng.h"
 #include "wire.h"
 
@@ -23,6 +24,7 @@ struct host {
 	double flip, lose, dup;
 	uint32_t max_clean_baud;
 	struct rng rng;
+	struct faults *at;	/* the caller's, for single bytes; NULL = none */
 	uint64_t sent, received, faults;
 };
 

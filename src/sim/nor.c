@@ -2,6 +2,7 @@
 
 #include "ticks.h"
 
+#include <signal.h>
 #include <string.h>
 
 enum { BLOCK32 = 0x8000, BLOCK64 = 0x10000 };
@@ -42,7 +43,25 @@ void nor_power_on(struct nor *n)
 {
 	n->op.kind = NOR_OP_NONE;
 	n->power_lost = false;
+	n->false_id = 0;
 	wake(n);
+}
+
+/* Bits of single cells that stay what they are, whatever is done. */
+static void keep_stuck_bits(struct nor *n, const struct nor_op *op)
+{
+	const struct faults *f = n->cfg.faults;
+
+	for (size_t i = 0; f && i < f->count; i++) {
+		const struct fault *x = &f->list[i];
+
+		if (x->n < op->addr || x->n >= (uint64_t)op->addr + op->len)
+			continue;
+		if (x->kind == FAULT_STUCK0)
+			n->array.mem[x->n] &= (uint8_t)~x->arg;
+		else if (x->kind == FAULT_STUCK1)
+			n->array.mem[x->n] |= (uint8_t)x->arg;
+	}
 }
 
 /* Brings the operation to the array; done = how far it got. */
@@ -56,6 +75,8 @@ static void apply(struct nor *n, double done)
 		nor_array_erase(&n->array, op->addr, op->len, done);
 	else if (op->kind == NOR_OP_PROGRAM)
 		nor_array_program(&n->array, op->addr, op->data, op->len, done);
+	if (op->kind != NOR_OP_STATUS)
+		keep_stuck_bits(n, op);
 	op->kind = NOR_OP_NONE;
 }
 
@@ -134,13 +155,38 @@ static void begin(struct nor *n, uint64_t now, uint64_t us)
 	nor_run(n, now);
 }
 
-/* The power fails at this operation: it is left undone, torn or done. */
-static void cut_power(struct nor *n)
+/* The power fails at this operation: it is left undone (-1), torn (0) or done. */
+static void cut_power(struct nor *n, int when)
 {
-	if (n->cfg.cut_when >= 0)
-		apply(n, n->cfg.cut_when > 0 ? 1.0 : rng_real(&n->rng));
+	if (when >= 0)
+		apply(n, when > 0 ? 1.0 : rng_real(&n->rng));
 	n->op.kind = NOR_OP_NONE;
 	n->power_lost = true;
+}
+
+/* Faults that come with an operation. True when the power fails in it. */
+static bool op_faults(struct nor *n, int *when)
+{
+	struct faults *f = n->cfg.faults;
+	const struct fault *x;
+
+	*when = n->cfg.cut_when;
+	if (!f)
+		return n->ops == n->cfg.cut_op;
+	n->op.lie |= faults_at(f, FAULT_LIE, n->ops) != NULL;
+	x = faults_due(f, FAULT_SIGNAL_OP, n->ops);
+	if (x)
+		raise((int)x->arg);
+	for (int i = -1; i <= 1; i++) {
+		static const enum fault_kind kinds[] = { FAULT_CUT_BEFORE, FAULT_CUT,
+			FAULT_CUT_AFTER };
+
+		if (!faults_due(f, kinds[i + 1], n->ops))
+			continue;
+		*when = i;
+		return true;
+	}
+	return n->ops == n->cfg.cut_op;
 }
 
 /* An erase or program whose kind, addr, len and data are in n->op. */
@@ -148,6 +194,7 @@ static void begin_op(struct nor *n, uint64_t now, uint64_t us)
 {
 	struct nor_op *op = &n->op;
 	enum nor_op_kind kind = op->kind;
+	int when;
 
 	op->kind = NOR_OP_NONE;
 	if (!(n->sr1 & NOR_WEL)) {
@@ -164,8 +211,9 @@ static void begin_op(struct nor *n, uint64_t now, uint64_t us)
 	else
 		n->stats.programs++;
 	op->lie = rng_hit(&n->rng, n->cfg.lie);
-	if (++n->ops == n->cfg.cut_op)
-		cut_power(n);
+	n->ops++;
+	if (op_faults(n, &when))
+		cut_power(n, when);
 	else
 		begin(n, now, us);
 }
@@ -274,10 +322,31 @@ static size_t read_header(uint8_t opcode)
 	}
 }
 
+/* The mode of a read command; 0 for the plain one, which always works. */
+static enum nor_mode mode_of(uint8_t opcode)
+{
+	switch (opcode) {
+	case 0x0B: return NOR_FAST;
+	case 0x3B: return NOR_DOUT;
+	case 0xBB: return NOR_DIO;
+	case 0x6B: return NOR_QOUT;
+	case 0xEB: return NOR_QIO;
+	default: return 0;
+	}
+}
+
+bool nor_mode_works(const struct nor *n, enum nor_mode mode)
+{
+	if ((mode & (NOR_QIO | NOR_QOUT)) && !nor_quad_enabled(n))
+		return false;
+	return !(mode & n->cfg.bad_modes);
+}
+
 static void do_read(struct nor *n, const uint8_t *out, size_t nout, uint8_t *in, size_t nin)
 {
 	size_t first = read_header(out[0]);
 	bool quad = out[0] == 0x6B || out[0] == 0xEB;
+	bool garbled = mode_of(out[0]) & n->cfg.bad_modes;
 	uint32_t addr;
 
 	if (nout < 4)
@@ -290,6 +359,8 @@ static void do_read(struct nor *n, const uint8_t *out, size_t nout, uint8_t *in,
 		in[i] = n->array.mem[(addr + nout + i - first) & (n->cfg.bytes - 1)];
 		if (quad && !nor_quad_enabled(n))	/* IO2, IO3 are not outputs */
 			in[i] = out[0] == 0xEB ? 0xFF : in[i] | 0xCC;
+		if (garbled)
+			in[i] ^= (uint8_t)(0x11u << (i & 3));
 	}
 }
 
@@ -302,9 +373,20 @@ static void answer(const uint8_t *bytes, size_t count, size_t first, size_t nout
 			in[i] = bytes[(nout + i - first) % count];
 }
 
+/* What the chip says it is. */
+static uint32_t told_id(struct nor *n)
+{
+	const struct fault *x = n->cfg.faults ?
+		faults_due(n->cfg.faults, FAULT_ID, ++n->id_reads) : NULL;
+
+	if (x)
+		n->false_id = (uint32_t)x->arg;
+	return n->false_id ? n->false_id : n->cfg.jedec_id;
+}
+
 static void do_identify(struct nor *n, const uint8_t *out, size_t nout, uint8_t *in, size_t nin)
 {
-	uint32_t id = n->cfg.jedec_id;
+	uint32_t id = out[0] == 0x9F ? told_id(n) : n->cfg.jedec_id;
 	uint8_t jedec[3] = { (uint8_t)id, (uint8_t)(id >> 8), (uint8_t)(id >> 16) };
 	uint8_t pair[2] = { jedec[0], (uint8_t)(jedec[2] - 1) };
 

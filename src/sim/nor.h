@@ -8,6 +8,7 @@
 #ifndef SIM_NOR_H
 #define SIM_NOR_H
 
+#include "fault.h"
 #include "nor_array.h"
 
 enum nor_status {		/* SR1; SR2 bits follow at 8.. in a 16 bit value */
@@ -35,6 +36,9 @@ struct nor_family {
 	uint32_t erase_chip_us_per_mib, erase_chip_us, wrsr_us;
 };
 
+/* Ways to read, as bits: what a board's wires may be too bad for. */
+enum nor_mode { NOR_FAST = 1, NOR_DOUT = 2, NOR_DIO = 4, NOR_QOUT = 8, NOR_QIO = 16 };
+
 struct nor_config {
 	uint8_t *mem;		/* the caller's, kept until nor_close() */
 	uint32_t bytes;		/* a power of two, 256 KiB .. 16 MiB */
@@ -46,6 +50,8 @@ struct nor_config {
 	double lie;		/* probability that an erase or program does nothing */
 	uint64_t cut_op;	/* power fails in the n-th erase or program; 0 = never */
 	int cut_when;		/* -1 before, 0 during, 1 after it */
+	uint8_t bad_modes;	/* enum nor_mode: reads in them arrive garbled */
+	struct faults *faults;	/* the caller's; NULL = none */
 	uint32_t seed;
 };
 
@@ -83,6 +89,8 @@ struct nor {
 	bool power_lost;		/* the cut has happened; stays until nor_power_on() */
 	struct nor_op op;		/* applied to the array when its time is over */
 	uint64_t ops;			/* erases + programs since open */
+	uint64_t id_reads;
+	uint32_t false_id;		/* what a fault made of the id; 0 = nothing */
 };
 
 /* Powers the chip on over the caller's memory. ESP_E_NOMEM. */
@@ -102,6 +110,8 @@ void nor_run(struct nor *n, uint64_t now);
 /* When the operation under way ends; TICKS_NEVER when idle. */
 uint64_t nor_next(const struct nor *n);
 bool nor_is_busy(const struct nor *n, uint64_t now);
+/* True when reads in that mode arrive as they should. */
+bool nor_mode_works(const struct nor *n, enum nor_mode mode);
 /* Quad enable bit, wherever the family keeps it. */
 bool nor_quad_enabled(const struct nor *n);
 /* True when [addr, addr + len) touches what the status registers protect. */

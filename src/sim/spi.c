@@ -311,7 +311,10 @@ bool spi_mode_works(const struct spi *s)
 {
 	uint32_t ctrl = s->reg[SPI_CTRL / 4];
 
-	if (!(ctrl & SPI_FASTRD) || !(ctrl & (SPI_QIO | SPI_QOUT)))
+	if (!(ctrl & SPI_FASTRD))
 		return true;
-	return s->nor && nor_quad_enabled(s->nor);
+	if (!s->nor)
+		return !(ctrl & (SPI_QIO | SPI_QOUT));
+	return nor_mode_works(s->nor, ctrl & SPI_QIO ? NOR_QIO : ctrl & SPI_DIO ? NOR_DIO :
+			      ctrl & SPI_QOUT ? NOR_QOUT : ctrl & SPI_DOUT ? NOR_DOUT : NOR_FAST);
 }
