@@ -72,6 +72,8 @@ local function target(img, at)
   local offset = img.base and value - img.base or value * 4
   if offset < 0 or offset >= img.size or offset % 4 ~= 0 then
     bad(("the address at 0x%x leads outside"):format(at), "the file is damaged")
+  elseif img.bitmap and not is_address(img, at // 4) then
+    bad(("its bitmap does not mark the address at 0x%x"):format(at), "the file is damaged")
   end
   return offset
 end
@@ -196,6 +198,7 @@ local function read_51(bytes, region)
   check_header(img)
   split(img, bytes, region)
   img.main = target(img, 8)
+  target(img, 12)
   if not img.main or img.main + 72 > img.size then bad("its main function lies outside") end
   if img.bitmap then check_relocation(img) end
   check_strings(img)
