@@ -350,22 +350,24 @@ static void close_servers(struct servers *s)
 		serve_close(&s->serve[--s->n]);
 }
 
-/* One { sim, where } of the list at stack index 1. */
+/* One { sim or port, where } of the list at stack index 1, which keeps both. */
 static int open_server(lua_State *L, struct servers *s, lua_Integer i)
 {
 	struct serve *v = &s->serve[s->n];
+	struct port *port;
 	struct chip *c;
 	const char *where;
 
 	lua_rawgeti(L, 1, i);
 	lua_rawgeti(L, -1, 1);
 	lua_rawgeti(L, -2, 2);
-	c = check_chip(L, -2);
+	port = luaL_testudata(L, -2, ESP_PORT_TYPE);
+	c = port ? NULL : check_chip(L, -2);
 	where = luaL_checkstring(L, -1);
 	serve_init(v);
 	s->list[s->n++] = v;
 	lua_pop(L, 3);
-	return serve_open(v, c, where);
+	return port ? serve_open_port(v, port, where) : serve_open(v, c, where);
 }
 
 static int call_ready(lua_State *L, struct servers *s)
@@ -381,7 +383,7 @@ static int call_ready(lua_State *L, struct servers *s)
 	return lua_pcall(L, 1, 0, 0);
 }
 
-/* esp.serve({ { sim, where }, ... } [, for_ms [, ready]]) -> true | nil, message, code
+/* esp.serve({ { sim or port, where }, ... } [, for_ms [, ready]]) -> true | nil, message, code
  * where: "rfc2217:HOST:PORT" or "pty[:LINK]". Serves until the time is over or
  * a signal comes. ready gets the addresses once all are open. */
 static int l_serve(lua_State *L)

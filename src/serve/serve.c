@@ -10,13 +10,7 @@
 
 #define FIRST_BAUD 115200
 
-/* A chip that fell behind by more (the machine is too slow) does not try to
- * make it up: its clock is late from then on. */
-#define BEHIND_MAX_US 200000u
-/* Longest stretch that a chip lives at once, so that the client is heard. */
-#define STRETCH_US 20000u
-
-/* How long to wait for the client between two looks at the chip. What the chip
+/* How long to wait for the client between two looks at the board. What it
  * sends is that much late; so often it costs a look when nothing happens. */
 enum {
 	WAIT_BUSY_MS = 1,	/* the latency of a good USB bridge */
@@ -30,20 +24,17 @@ void serve_init(struct serve *s)
 	memset(s, 0, sizeof *s);
 }
 
+/* Remembers that the board failed; serve_one() ends then. */
+static int check(struct serve *s, int rc)
+{
+	if (rc < 0 && !s->impl->failed)
+		s->impl->failed = rc;
+	return rc;
+}
+
 void serve_catch_up(struct serve *s)
 {
-	struct serve_impl *i = s->impl;
-	uint64_t due = port_clock_now_us() - i->wall_start_us;
-	uint64_t now = chip_now_us(i->chip);
-
-	if (due > now + BEHIND_MAX_US) {
-		i->wall_start_us += due - now - BEHIND_MAX_US;
-		due = now + BEHIND_MAX_US;
-	}
-	while (now < due) {
-		now = due - now > STRETCH_US ? now + STRETCH_US : due;
-		chip_run(i->chip, now, false);
-	}
+	check(s, s->impl->ops->live(s));
 }
 
 static void note_activity(struct serve *s)
@@ -57,12 +48,34 @@ static void drop_front(struct serve_bytes *b, size_t n)
 	memmove(b->data, b->data + n, b->len);
 }
 
-static void feed_chip(struct serve *s)
+static void feed_board(struct serve *s)
 {
 	struct serve_impl *i = s->impl;
+	int n;
 
-	if (i->in.len > 0)
-		drop_front(&i->in, chip_receive(i->chip, i->in.data, i->in.len));
+	if (i->in.len == 0 || i->failed)
+		return;
+	n = check(s, i->ops->receive(s, i->in.data, i->in.len));
+	if (n > 0)
+		drop_front(&i->in, (size_t)n);
+}
+
+/* Bytes of the board, 0 when it has none or failed. */
+static size_t board_sent(struct serve *s, uint8_t *buf, size_t cap)
+{
+	int n = s->impl->failed || cap == 0 ? 0 : check(s, s->impl->ops->sent(s, buf, cap));
+
+	return n > 0 ? (size_t)n : 0;
+}
+
+void serve_drop_sent(struct serve *s)
+{
+	uint8_t lost[256];
+
+	serve_catch_up(s);
+	while (board_sent(s, lost, sizeof lost) > 0)
+		;
+	s->impl->out.len = 0;
 }
 
 size_t serve_take(struct serve *s, const uint8_t *buf, size_t len)
@@ -75,7 +88,7 @@ size_t serve_take(struct serve *s, const uint8_t *buf, size_t len)
 		len = room;
 	memcpy(i->in.data + i->in.len, buf, len);
 	i->in.len += len;
-	feed_chip(s);
+	feed_board(s);
 	note_activity(s);
 	return len;
 }
@@ -88,11 +101,11 @@ static void collect(struct serve *s)
 	uint8_t lost[256];
 	size_t n;
 
-	n = chip_sent(i->chip, i->out.data + i->out.len, sizeof i->out.data - i->out.len);
+	n = board_sent(s, i->out.data + i->out.len, sizeof i->out.data - i->out.len);
 	i->out.len += n;
 	if (n > 0)
 		note_activity(s);
-	while (i->out.len == sizeof i->out.data && chip_sent(i->chip, lost, sizeof lost) > 0)
+	while (i->out.len == sizeof i->out.data && board_sent(s, lost, sizeof lost) > 0)
 		;
 	if (!i->client)
 		i->out.len = 0;
@@ -118,7 +131,7 @@ void serve_set_lines(struct serve *s, bool dtr, bool rts)
 	i->dtr = dtr;
 	i->rts = rts;
 	if (!i->lines_due_us)
-		chip_set_lines(i->chip, dtr, rts);
+		check(s, i->ops->set_lines(s, dtr, rts));
 	note_activity(s);
 }
 
@@ -130,14 +143,14 @@ static void settle_lines(struct serve *s)
 	if (!i->lines_due_us || port_clock_now_us() < i->lines_due_us)
 		return;
 	i->lines_due_us = 0;
-	chip_set_lines(i->chip, i->dtr, i->rts);
+	check(s, i->ops->set_lines(s, i->dtr, i->rts));
 }
 
 void serve_set_break(struct serve *s, bool on)
 {
 	serve_catch_up(s);
 	s->impl->breaking = on;
-	chip_set_break(s->impl->chip, on);
+	check(s, s->impl->ops->set_break(s, on));
 	note_activity(s);
 }
 
@@ -145,7 +158,7 @@ void serve_set_baud(struct serve *s, uint32_t baud)
 {
 	serve_catch_up(s);
 	s->impl->baud = baud;
-	chip_set_host_baud(s->impl->chip, baud);
+	check(s, s->impl->ops->set_baud(s, baud));
 	note_activity(s);
 }
 
@@ -184,7 +197,8 @@ static const struct serve_kind *find_kind(const char *where, const char **rest)
 	return NULL;
 }
 
-int serve_open(struct serve *s, struct chip *chip, const char *where)
+int serve_open_board(struct serve *s, const struct serve_board *ops, void *board,
+		     uint64_t wall_start_us, const char *where)
 {
 	const char *rest = NULL;
 	const struct serve_kind *kind = find_kind(where, &rest);
@@ -197,8 +211,9 @@ int serve_open(struct serve *s, struct chip *chip, const char *where)
 	if (!s->impl)
 		return esp_fail(&s->err, ESP_E_NOMEM, "out of memory");
 	s->impl->kind = kind;
-	s->impl->chip = chip;
-	s->impl->wall_start_us = port_clock_now_us() - chip_now_us(chip);
+	s->impl->ops = ops;
+	s->impl->board = board;
+	s->impl->wall_start_us = wall_start_us;
 	atomic_store(&s->stop, false);
 	rc = kind->open(s, rest);
 	if (rc < 0) {
@@ -234,10 +249,11 @@ static int wait_ms(const struct serve *s)
 
 static void serve_one(struct serve *s, uint64_t deadline_us)
 {
-	while (!atomic_load(&s->stop) && !port_interrupted && port_clock_now_us() < deadline_us) {
+	while (!atomic_load(&s->stop) && !port_interrupted && !s->impl->failed &&
+	       port_clock_now_us() < deadline_us) {
 		serve_catch_up(s);
 		settle_lines(s);
-		feed_chip(s);
+		feed_board(s);
 		collect(s);
 		s->impl->kind->wait(s, wait_ms(s));
 	}
@@ -255,6 +271,18 @@ static void *work(void *arg)
 
 	serve_one(w->s, w->deadline_us);
 	return NULL;
+}
+
+/* A board that failed: its error, with the text at the first server. */
+static int first_failure(struct serve *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!list[i]->impl->failed)
+			continue;
+		list[0]->err = list[i]->err;
+		return list[i]->impl->failed;
+	}
+	return 0;
 }
 
 int serve_run(struct serve *const *list, size_t n, uint32_t for_ms)
@@ -282,5 +310,5 @@ int serve_run(struct serve *const *list, size_t n, uint32_t for_ms)
 	free(workers);
 	if (rc != 0)
 		return esp_fail(&list[0]->err, ESP_E_NOMEM, "no thread for another server");
-	return port_interrupted ? ESP_E_INTERRUPTED : 0;
+	return port_interrupted ? ESP_E_INTERRUPTED : first_failure(list, n);
 }

@@ -1,7 +1,8 @@
-/* serve.h - a simulated chip as a serial port for other programs.
+/* serve.h - a simulated chip, or a port of this machine, as a serial port for
+ * other programs and other machines.
  *
- * Layer: serve, above sim and port, below lua. The chip lives in the wall
- * clock's time here. Knows nothing of what is said on the wire.
+ * Layer: serve, above sim and port, below lua. A simulated chip lives in the
+ * wall clock's time here. Knows nothing of what is said on the wire.
  */
 #ifndef SERVE_H
 #define SERVE_H
@@ -16,6 +17,7 @@
 #define SERVE_WHERE_MAX 192
 
 struct chip;
+struct port;
 struct serve_impl;
 
 struct serve {
@@ -40,8 +42,14 @@ void serve_init(struct serve *s);
 int serve_open(struct serve *s, struct chip *chip, const char *where)
 	__attribute__((warn_unused_result));
 
+/* The same for an open port, which stays the caller's and must not be used by
+ * others meanwhile. A rate that it cannot do is answered with the one it has. */
+int serve_open_port(struct serve *s, struct port *port, const char *where)
+	__attribute__((warn_unused_result));
+
 /* Serves all n at once until each was stopped, for_ms is over (0 = no limit) or
- * a signal set port_interrupted: then ESP_E_INTERRUPTED. The first is served by
+ * a signal set port_interrupted: then ESP_E_INTERRUPTED. A port that fails ends its
+ * server and becomes the result, with the text in list[0]->err. The first is served by
  * the calling thread, every other by one of its own; no chip may be in two. */
 int serve_run(struct serve *const *list, size_t n, uint32_t for_ms);
 

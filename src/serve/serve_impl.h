@@ -7,9 +7,21 @@
 
 #include "serve.h"
 
-#include "../sim/chip.h"
-
 #define SERVE_BUFFER 65536
+
+/* What is served: a simulated chip, or a port of this machine. All but live may
+ * fail: < 0 is an enum esp_err with its text in s->err, and ends the serving. */
+struct serve_board {
+	const char *name;		/* what clients are told that it is */
+	int (*live)(struct serve *s);	/* lets it live up to now */
+	/* Takes bytes for the board; returns how many. */
+	int (*receive)(struct serve *s, const uint8_t *buf, size_t len);
+	/* Gives bytes of the board, at once; returns how many. */
+	int (*sent)(struct serve *s, uint8_t *buf, size_t cap);
+	int (*set_lines)(struct serve *s, bool dtr, bool rts);
+	int (*set_break)(struct serve *s, bool on);
+	int (*set_baud)(struct serve *s, uint32_t baud);
+};
 
 /* A way to serve. */
 struct serve_kind {
@@ -18,7 +30,7 @@ struct serve_kind {
 	int (*open)(struct serve *s, const char *rest);
 	/* Waits at most ms for the client and handles what it does. */
 	void (*wait)(struct serve *s, int ms);
-	/* Hands bytes of the chip to the client; returns how many it took. */
+	/* Hands bytes of the board to the client; returns how many it took. */
 	size_t (*send)(struct serve *s, const uint8_t *buf, size_t len);
 	void (*close)(struct serve *s);
 };
@@ -32,19 +44,28 @@ struct serve_bytes {
 
 struct serve_impl {
 	const struct serve_kind *kind;
-	struct chip *chip;
+	const struct serve_board *ops;
+	void *board;
+	int failed;			/* enum esp_err of the board, 0 while it works */
 	void *way;			/* the kind's own state */
-	uint64_t wall_start_us;		/* wall clock minus the chip's */
+	uint64_t wall_start_us;		/* wall clock minus a simulated chip's */
 	uint64_t active_us;		/* when something last happened, by the wall */
 	atomic_bool client;
 	bool dtr, rts, breaking;
-	uint64_t lines_due_us;		/* dtr and rts reach the chip then; 0 = they have */
+	uint64_t lines_due_us;		/* dtr and rts reach the board then; 0 = they have */
 	uint32_t baud;
-	struct serve_bytes in, out;	/* not yet in the chip / not yet at the client */
+	struct serve_bytes in, out;	/* not yet at the board / not yet at the client */
 };
 
-/* Lets the chip live up to now. To be called before anything is done to it. */
+/* Starts to serve a board in one of the ways; see serve_open(). */
+int serve_open_board(struct serve *s, const struct serve_board *ops, void *board,
+		     uint64_t wall_start_us, const char *where);
+
+/* Lets the board live up to now. To be called before anything is done to it. */
 void serve_catch_up(struct serve *s);
+
+/* Drops what the board sent and the client has not got yet. */
+void serve_drop_sent(struct serve *s);
 
 /* Takes bytes of the client; returns how many there was room for. */
 size_t serve_take(struct serve *s, const uint8_t *buf, size_t len);

@@ -1,5 +1,5 @@
-/* A chip behind an RFC 2217 server. Telnet and the protocol are gensio's (see
- * port/gio.h); what a client asks for is done to the chip and confirmed. */
+/* A board behind an RFC 2217 server. Telnet and the protocol are gensio's (see
+ * port/gio.h); what a client asks for is done to the board and confirmed. */
 #include "serve_impl.h"
 
 #include "../port/gio.h"
@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define CLOSE_MS 300u
-#define SIGNATURE "moonflash simulated ESP8266"
 
 /* What the modem would say: clear to send, data set ready, carrier. */
 #define MODEM_STATE 0xb0u
@@ -153,18 +152,13 @@ static void on_break(struct serve *s, unsigned asked)
 	w->g.sergensio_sbreak(w->serial, as_switch(s->impl->breaking), NULL, NULL);
 }
 
-/* "Received" is what the chip sent and the client has not got yet. */
+/* "Received" is what the board sent and the client has not got yet. */
 static void on_flush(struct serve *s, unsigned what)
 {
 	struct way *w = way_of(s);
-	uint8_t lost[256];
 
-	serve_catch_up(s);
-	if (what & GIO_FLUSH_RECEIVED) {
-		while (chip_sent(s->impl->chip, lost, sizeof lost) > 0)
-			;
-		s->impl->out.len = 0;
-	}
+	if (what & GIO_FLUSH_RECEIVED)
+		serve_drop_sent(s);
 	if (what & GIO_FLUSH_TO_SEND)
 		s->impl->in.len = 0;
 	w->g.sergensio_flush(w->serial, what);
@@ -194,7 +188,8 @@ static int on_control(struct serve *s, int event, unsigned asked)
 	case GIO_EV_SER_MODEMSTATE: w->g.sergensio_modemstate(ser, MODEM_STATE); return 0;
 	case GIO_EV_SER_LINESTATE: w->g.sergensio_linestate(ser, 0); return 0;
 	case GIO_EV_SER_SIGNATURE:
-		w->g.sergensio_signature(ser, SIGNATURE, sizeof SIGNATURE - 1, NULL, NULL);
+		w->g.sergensio_signature(ser, s->impl->ops->name, strlen(s->impl->ops->name),
+					 NULL, NULL);
 		return 0;
 	}
 	return GIO_NOTSUP;
