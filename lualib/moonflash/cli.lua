@@ -150,8 +150,12 @@ local function takes_argument()
   return takes
 end
 
--- Splits the arguments at the command: options before it, its name, the rest.
-local function split_args(args)
+--- Splits arguments at the command.
+-- @tparam {string,...} args
+-- @treturn {string,...} options before it
+-- @treturn string|nil its name
+-- @treturn {string,...} the rest
+function cli.split(args)
   local takes = takes_argument()
   local before, i = {}, 1
   while i <= #args do
@@ -274,10 +278,7 @@ end
 local function run_recipe(result, path)
   local recipe = package.loaded["moonflash.recipe"]
   if not recipe or not recipe.is(result) then return result end
-  local parser = cli.parser(path, "Carries out the recipe " .. path .. ".", "example:\n  moonflash "
-    .. path .. " -p /dev/ttyUSB0")
-  parser:flag("-n --dry-run", "print the plan and change nothing")
-  result:run(cli.parse(parser), path:match("^.*/") or "")
+  require("moonflash.recipe_command").run(result, path)
 end
 
 --- Loads a recipe without carrying it out.
@@ -317,8 +318,23 @@ local function reload(args)
   return again.main(args)
 end
 
+--- Runs a command, or a Lua file.
+-- @tparam string name
+-- @tparam {string,...} before global options that were given before it
+-- @tparam {string,...} rest its arguments
+-- @return what it returns
+-- @raise whatever it raises
+function cli.run(name, before, rest)
+  report.begin(name)
+  if name:match("%.lua$") then
+    cli.args = table.move(rest, 1, #rest, #before + 1, table.move(before, 1, #before, 1, {}))
+    return run_recipe(run_file(name, rest), name)
+  end
+  return run_command(name, before, rest)
+end
+
 local function dispatch(args)
-  local before, name, rest = split_args(args)
+  local before, name, rest = cli.split(args)
   if before[1] == "-h" or before[1] == "--help" or #args == 0 then
     print(help_text(user_dirs {}))
     return
@@ -338,15 +354,14 @@ local function dispatch(args)
     name, rest = rest[1], { "--help" }
     if not name then print(help_text(cli.dirs)) return end
   end
-  if name:match("%.lua$") then
-    cli.args = table.move(rest, 1, #rest, #before + 1, table.move(before, 1, #before, 1, {}))
-    return run_recipe(run_file(name, rest), name)
-  end
-  return run_command(name, before, rest)
+  return cli.run(name, before, rest)
 end
 
--- A Lua error's position stays, its traceback only where it was asked for.
-local function on_error(e)
+--- What to do with an error where it is caught: its position stays, its traceback
+-- only where it was asked for.
+-- @param e whatever was raised
+-- @treturn table one of ours
+function cli.on_error(e)
   if errors.is(e) then return e end
   local wrapped = errors.wrap(e)
   wrapped.traceback = debug.traceback("", 2)
@@ -359,7 +374,7 @@ end
 function cli.main(args)
   esp.on_interrupt(errors.new("interrupted", "interrupted", {
     hint = "run the same command again" }))
-  local ok, result = xpcall(dispatch, on_error, args)
+  local ok, result = xpcall(dispatch, cli.on_error, args)
   if ok then return math.type(result) == "integer" and result or 0 end
   report.failure(result)
   return errors.exit_code(result)

@@ -39,6 +39,8 @@ function device.open(opt, rom_only)
     port:close()
     error(e, 0)
   end
+  report.event("chip", { chip = dev.chip.chip, mac = dev.chip.mac, port = dev.port_name,
+    crystal_mhz = dev.chip.crystal.mhz, loader = dev.loader.name, baud = port:baud() })
   report.stage("%s, MAC %s, crystal %d MHz", dev.chip.chip, dev.chip.mac, dev.chip.crystal.mhz)
   return dev
 end
@@ -293,6 +295,7 @@ function device:run(steps, show)
   if steps:is_empty() then return end
   local at
   self.changed, self.boot_sector_touched = true, steps:touches_boot()
+  report.event("changing", { bytes = program_bytes(steps) })
   local progress = show and show(program_bytes(steps))
   local ok, e = pcall(self.loader.run, self.loader, steps, function(done, addr)
     at = addr or at
@@ -320,6 +323,7 @@ end
 function device:erase(addr, size, progress)
   local at = 0
   self.boot_sector_touched = addr == 0
+  report.event("changing", { bytes = size })
   local ok, e = pcall(self.loader.erase, self.loader, addr, size, function(n)
     at = n
     if progress then progress(n) end
@@ -423,6 +427,19 @@ function device:start(baud)
   end
   self.running, self.loader = true, nil
   errors.check(self.port:baud(baud or 115200))
+end
+
+--- Leaves the firmware that was started and goes back to the loader, on the same
+-- port: flash work may go on.
+function device:back_to_loader()
+  self.running = nil
+  errors.check(self.port:baud(connection.start_baud(self.opt)))
+  self.port:flush()
+  connection.establish(self)
+  if self.flash_info then
+    self.loader:flash_facts()
+    self.loader:set_flash_size(self.flash_info.size)
+  end
 end
 
 --- Waits until the firmware prints something; starts it when it does not run yet.

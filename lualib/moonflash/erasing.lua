@@ -78,6 +78,7 @@ end
 
 -- The chip says nothing of how far it is: shown is the share of the typical time.
 local function erase_chip(dev, job, progress)
+  report.event("changing", { bytes = dev:flash().size })
   local ok, e = pcall(function()
     errors.check(dev.loader.stub:erase_chip(function(ms)
       progress(math.floor(job.bytes * math.min(0.99, ms / 1000 / job.seconds)))

@@ -2,8 +2,7 @@
 --
 -- Results go to standard output, everything about the way there to standard
 -- error, so that `moonflash read ... | tool` works. With `--json` standard
--- output carries one event per line instead: `start`, `stage`, `progress`,
--- `warning`, `result`, `error`.
+-- output carries one event per line instead: @{moonflash.events} has the list.
 -- @module moonflash.report
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
@@ -14,7 +13,10 @@ local text <const> = require "moonflash.text"
 local report = {}
 
 local state = { json = false, quiet = false, verbose = false, width = false, open_line = false,
-  out = style.new(false), err = style.new(false) }
+  out = style.new(false), err = style.new(false), listeners = {} }
+
+--- The version of the event stream, in its first event.
+report.EVENTS = 1
 
 local ENV <const> = { "NO_COLOR", "TERM", "LC_ALL", "LC_CTYPE", "LANG" }
 
@@ -32,6 +34,26 @@ function report.setup(opt)
   state.silent = opt.silent
   state.width = not opt.json and not opt.quiet and esp.terminal(2)
   state.out, state.err = painter(1, opt.color), painter(2, opt.color)
+end
+
+--- Names the command that the first event tells of.
+-- @tparam string command
+function report.begin(command)
+  state.command = state.command or command
+end
+
+--- Hears every event, with `--json` and without.
+-- @tparam function listener gets the event's name and fields
+function report.listen(listener)
+  state.listeners[#state.listeners + 1] = listener
+end
+
+--- Sends events to a function, and nothing to standard output and error: this
+-- process goes on as a part of another's run.
+-- @tparam function sink gets each event as a line
+function report.to(sink)
+  state.json, state.sink, state.width, state.started = true, sink, false, true
+  state.listeners = {}
 end
 
 --- How results look: @{moonflash.style} of standard output.
@@ -62,16 +84,28 @@ local function key_order(event)
   return keys
 end
 
---- Writes one JSON event; nothing without `--json`.
--- @tparam string name the event's name
--- @tparam[opt] table fields more fields
-function report.event(name, fields)
-  if not state.json then return end
+local function write_event(name, fields)
   local dkjson <const> = require "dkjson"
   local event = { event = name }
   for k, v in pairs(fields or {}) do event[k] = v end
-  print((dkjson.encode(event, { keyorder = key_order(event) })))
+  local line = dkjson.encode(event, { keyorder = key_order(event) }) .. "\n"
+  if state.sink then return state.sink(line) end
+  io.stdout:write(line)
   io.stdout:flush()
+end
+
+--- Writes one JSON event; nothing without `--json`. The first of a run is `start`.
+-- @tparam string name the event's name
+-- @tparam[opt] table fields more fields
+function report.event(name, fields)
+  for _, listener in ipairs(state.listeners) do listener(name, fields or {}) end
+  if not state.json then return end
+  if not state.started then
+    state.started = true
+    write_event("start", { version = report.EVENTS, program = "moonflash " .. esp.version,
+      command = state.command })
+  end
+  write_event(name, fields)
 end
 
 local function say(line)
@@ -179,7 +213,9 @@ function report.failure(e)
   local message = text.escape(tostring(e))
   report.event("error", {
     code = e.code, message = message, hint = e.hint, addr = e.addr, exit = errors.exit_code(e),
+    changed = e.changed,
   })
+  if state.sink then return end
   close_line()
   io.stderr:write(state.err:paint("failure", "moonflash:"), " ", message, "\n")
   if e.hint then io.stderr:write(state.err:paint("hint", "hint:"), " ", e.hint, "\n") end
