@@ -3,72 +3,59 @@
 --     local mf = require "moonflash"
 --     return mf.recipe {
 --       api   = 1,
---       flash = { mode = "dio", size = "detect" },
---       parts = { mf.firmware "build/nodemcu.bin", mf.file(0x3fc000, "init.bin") },
+--       parts = { mf.firmware "build/nodemcu.bin", mf.spiffs "lua/" },
 --     }
 --
--- Everything is read and checked before the chip is touched. File names are
+-- Everything is read and checked before the chip is touched, and laid out and checked
+-- again, with what is known of the chip, before its first byte changes. File names are
 -- relative to the recipe's own folder.
 -- @module moonflash.recipe
-local device <const> = require "moonflash.device"
 local errors <const> = require "moonflash.errors"
-local files <const> = require "moonflash.files"
-local numbers <const> = require "moonflash.numbers"
-local parts <const> = require "moonflash.parts"
-local plan <const> = require "moonflash.plan"
-local report <const> = require "moonflash.report"
-local writer <const> = require "moonflash.writer"
+local recipe_merge <const> = require "moonflash.recipe_merge"
+local recipe_params <const> = require "moonflash.recipe_params"
+local recipe_parts <const> = require "moonflash.recipe_parts"
+local schema <const> = require "moonflash.recipe_schema"
+local where <const> = require "moonflash.recipe_where"
 
 local recipe = {}
 recipe.__index = recipe
 
 --- The version of what is described here; a recipe says which one it was written for.
-recipe.API = 1
+recipe.API = schema.API
 
-local FIELDS <const> = { api = "number", chip = "string", flash = "table", parts = "table",
-  before = "function", after = "function", test = "table" }
-
-local function bad(message, hint)
-  errors.raise("usage", "recipe: " .. message, { hint = hint })
-end
-
-local function check_fields(r)
-  for name, value in pairs(r) do
-    local want = FIELDS[name]
-    if not want then bad(("there is no field '%s'"):format(tostring(name))) end
-    if type(value) ~= want then
-      bad(("'%s' is a %s, not a %s"):format(name, type(value), want))
-    end
-  end
-  if r.api ~= recipe.API then
-    bad(r.api and ("it is written for api = %s, this program knows %d"):format(r.api, recipe.API)
-      or "it does not say for which api it is written", "begin it with api = 1")
-  end
-  if not r.parts or #r.parts == 0 then bad "it has no parts" end
-  for i, part in ipairs(r.parts) do
-    if type(part) ~= "table" or not part.addr then
-      bad(("part %d is none"):format(i), "use mf.firmware, mf.file or mf.bytes")
-    end
-  end
-end
+local MAX_INCLUDES <const> = 8
 
 --- Makes a recipe of its description.
 -- @tparam table description
 --
 -- * `api`: 1
+-- * `name`, `about`: for people; `about` is in `moonflash flash.lua --help`
 -- * `chip`: "esp8266" (also an ESP8285) or "esp8285"; refused on another
--- * `flash`: `mode`, `freq`, `size` of the boot header, as `moonflash write` takes them
--- * `parts`: what @{firmware}, @{file} and @{bytes} make
--- * `before(dev)`, `after(dev)`: called when connected, and when all is proven;
---   an error in `before` stops everything before the first erase
--- * `test`: `board` = options of the simulated board, `expect(t)` = what must be
---   true afterwards (@{moonflash.board_test})
+-- * `flash`: `mode` ("auto", "keep", "qio", "qout", "dio", "dout"), `freq`, `size`
+--   ("detect", "keep", "4M") of the boot header
+-- * `parts`: a list of parts (@{moonflash.recipe_parts}), or a function of the
+--   parameters that returns one; or `stages`: a list of { name, parts, flash, and
+--   hooks }, carried out one after the other on the same connection
+-- * `params`: options of the command line (@{moonflash.recipe_params})
+-- * `include`: another recipe's file (or several) that this one changes;
+--   `variants`: named changes, chosen by `--variant`; `variant`: the one that counts
+--   when none is chosen (@{moonflash.recipe_merge} has the rules)
+-- * `units`: a CSV or JSON file with a row per unit, or { pool = NAME } of the ledger;
+--   `serial`: { first, format } of numbers from the ledger; `unit(u)`: returns values
+--   for the templates (@{moonflash.recipe_unit})
+-- * `before(dev)`: called when connected; `after(dev)` when all is proven;
+--   `on_error(dev, message)` when something fails once the chip is connected;
+--   `steps`: { connected, planned, written, booted }, called with `dev`
+--   (@{moonflash.recipe_dev}). An error in `before`, `connected` or `planned` stops
+--   everything before the first erase.
+-- * `test`: one test or a list of them (@{moonflash.board_test})
 -- @treturn recipe
 -- @raise `usage`
 function recipe.new(description)
-  if type(description) ~= "table" then bad "mf.recipe takes a table" end
-  check_fields(description)
-  return setmetatable(description, recipe)
+  if type(description) ~= "table" or recipe_parts.is(description) then
+    where.raise(where.caller(), "usage", "mf.recipe takes a table")
+  end
+  return setmetatable({ description = description }, recipe)
 end
 
 --- Whether a value is a recipe.
@@ -76,84 +63,108 @@ function recipe.is(value)
   return getmetatable(value) == recipe
 end
 
---- A file at an address.
--- @tparam integer|string addr
--- @tparam string path relative to the recipe
--- @treturn part
-function recipe.file(addr, path)
-  return { addr = numbers.parse(addr, "address"), path = path, name = path }
+local function included(d)
+  if type(d.include) == "string" then return { d.include } end
+  return d.include or {}
 end
 
---- A firmware image, at 0x0: what the chip boots.
--- @tparam string path relative to the recipe
--- @treturn part
-function recipe.firmware(path)
-  return recipe.file(0, path)
+local function folder_of(path) return path:match("^.*/") or "" end
+
+local function without(d, name)
+  local copy = {}
+  for k, v in pairs(d) do copy[k] = v end
+  copy[name] = nil
+  return copy
 end
 
---- Bytes at an address.
--- @tparam integer|string addr
--- @tparam string bytes
--- @tparam[opt] string name for messages
--- @treturn part
-function recipe.bytes(addr, bytes, name)
-  return { addr = numbers.parse(addr, "address"), data = bytes, name = name or "bytes" }
+-- A recipe's description with those that it includes, deepest first.
+local function whole(d, source, loader, depth)
+  schema.recipe(d, source)
+  local all
+  for _, path in ipairs(included(d)) do
+    local at = where.field(source.text, source.file, { "include" })
+    if depth >= MAX_INCLUDES then
+      where.raise(at, "usage", "recipes that include each other")
+    elseif folder_of(path) ~= "" then
+      where.raise(at, "usage", ("'%s' is in another folder, where its file names mean other files")
+        :format(path), "an included recipe lies beside the one that includes it")
+    end
+    local other, text, file = loader(path, at)
+    if not recipe.is(other) then
+      where.raise(at, "usage", ("%s returns no recipe"):format(path))
+    end
+    local base = whole(other.description, { file = file, text = text }, loader, depth + 1)
+    all = all and recipe_merge.two(all, base) or base
+  end
+  d = without(d, "include")
+  return all and recipe_merge.two(all, d) or d
 end
 
-local function absolute(folder, path)
-  return path:sub(1, 1) == "/" and path or folder .. path
+local function names_of(t)
+  local names = {}
+  for name in pairs(t) do names[#names + 1] = name end
+  table.sort(names)
+  return names
 end
 
---- The parts with their bytes, checked.
+local function choose_variant(d, name, source)
+  local names = names_of(d.variants or {})
+  name = name or d.variant
+  if not name then
+    if #names == 0 then return d end
+    errors.raise("usage", "the recipe has variants: --variant says which",
+      { hint = "--variant " .. table.concat(names, " or --variant ") })
+  elseif not (d.variants or {})[name] then
+    local nearest <const> = require "moonflash.nearest"
+    where.raise(where.field(source.text, source.file, { "variants" }), "usage",
+      ("there is no variant '%s'"):format(name), nearest.hint(name, names, #names > 0
+        and "variants are " .. table.concat(names, ", ") or "the recipe has no variants"))
+  end
+  return recipe_merge.two(d, d.variants[name]), name
+end
+
+--- The variants of a recipe.
+-- @tparam table source, loader as for @{recipe:resolve}
+-- @treturn {string,...} names
+-- @treturn string|nil the one that counts when none is chosen
+function recipe:variants(source, loader)
+  local d = whole(self.description, source, loader, 0)
+  return names_of(d.variants or {}), d.variant
+end
+
+--- What a recipe says, with what it includes and the variant chosen.
+-- @tparam table source `file` (name for messages), `text` (nil when not known)
+-- @tparam function loader reads an included file: loader(path, at) returns what it
+--   returns, its text and its name
+-- @tparam[opt] string variant
+-- @treturn table `description`; `params` (list of @{moonflash.recipe_params});
+--   `variant` (name or nil); `about`
+-- @raise `usage`, pointing at lines
+function recipe:resolve(source, loader, variant)
+  local d = whole(self.description, source, loader, 0)
+  local name
+  d, name = choose_variant(d, variant, source)
+  schema.whole(d, source)
+  return { description = d, variant = name, source = source,
+    params = recipe_params.check(d.params, recipe.OPTIONS, schema.at_param(source)) }
+end
+
+--- Options that every recipe has; no parameter may have their names.
+recipe.OPTIONS = {}
+for _, option in ipairs { "--port", "--baud", "--before", "--after", "--no-stub", "--stub",
+  "--json", "--trace", "--quiet", "--verbose", "--version", "--help", "--dry-run", "--variant",
+  "--ledger", "--units", "--serial", "--allow", "--board", "--expect", "--keep", "--wait",
+  "--operator", "--station", "--full", "--locked", "--ports" } do
+  recipe.OPTIONS[option] = true
+end
+
+--- Carries a recipe out, with the options of a command that parses them itself.
+-- @tparam table opt the global options, and those that @{moonflash.recipe_command}
+--   parses, if any
 -- @tparam string folder of the recipe, with its slash, or ""
--- @treturn {part,...}
-function recipe:read(folder)
-  local list = {}
-  for i, part in ipairs(self.parts) do
-    list[i] = { addr = part.addr, name = part.name,
-      data = part.data or files.read(absolute(folder, part.path)) }
-  end
-  parts.check(list)
-  return list
-end
-
-local function check_chip(self, dev)
-  if self.chip == "esp8285" and not dev.chip.chip:match("^ESP8285") then
-    errors.raise("wrong_chip", ("the recipe is for an ESP8285, this is an %s"):format(
-      dev.chip.chip))
-  end
-end
-
---- Carries a recipe out.
--- @tparam table opt the global options, with `dry_run`
--- @tparam string folder of the recipe
--- @treturn table summary of the write
+-- @treturn table summary
 function recipe:run(opt, folder)
-  local list = self:read(folder)
-  local header = { mode = "keep", freq = "keep", size = "detect" }
-  for k, v in pairs(self.flash or {}) do header[k] = v end
-  plan.write { parts = list, flash_bytes = parts.largest(header),
-    allow_partial = parts.is_partial(list) }
-  local dev <close> = device.open(opt)
-  check_chip(self, dev)
-  local flash = dev:flash()
-  parts.must_fit(list, flash)
-  parts.patch(list, header, flash)
-  if self.before then self.before(dev) end
-  local request = { parts = list, allow_partial = parts.is_partial(list) }
-  if opt.dry_run then
-    for _, line in ipairs(plan.describe(dev:plan(request))) do report.line("%s", line) end
-    dev:leave()
-    return report.ok("nothing was changed")
-  end
-  local s = writer.write(dev, request, report.showing(dev))
-  if self.after then dev:afterwards(self.after, dev) end
-  dev:leave()
-  report.result { bytes = s.bytes, sectors_written = s.written, sectors_skipped = s.skipped,
-    verified = true }
-  report.ok("%d bytes verified, %d sectors written, %d already there", s.bytes, s.written,
-    s.skipped)
-  return s
+  return require("moonflash.recipe_command").run_with(self, opt, folder)
 end
 
 return recipe

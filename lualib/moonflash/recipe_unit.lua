@@ -1,0 +1,106 @@
+--- The unit that is being flashed: who it is, its row, its serial number, and the
+-- values that templates get.
+-- @module moonflash.recipe_unit
+local errors <const> = require "moonflash.errors"
+local unit_table <const> = require "moonflash.unit_table"
+local where <const> = require "moonflash.recipe_where"
+
+local recipe_unit = {}
+
+--- Names that every unit has a value for.
+recipe_unit.ALWAYS = { "mac", "mac_plain", "chip_id", "chip", "variant" }
+
+local DEFAULT_FORMAT <const> = "%06d"
+
+--- Reads the table of units that a recipe names.
+-- @tparam table d description
+-- @tparam table folder permissions
+-- @tparam table source for the line
+-- @tparam[opt] string path of another file, given on the command line
+-- @treturn table|nil from `unit_table.read`
+-- @raise `file`
+function recipe_unit.read(d, folder, source, path)
+  local named = type(d.units) == "string" and d.units or type(d.units) == "table" and d.units.file
+  path = path or named
+  if not path then return nil end
+  return where.within(where.field(source.text, source.file, { "units" }), function()
+    return unit_table.read(folder:read(path), path)
+  end)
+end
+
+--- What a recipe needs a ledger for; nil when it needs none.
+function recipe_unit.needs_ledger(d, opt)
+  if d.serial and not opt.serial then return "serial numbers" end
+  if type(d.units) == "table" and d.units.pool then return "a pool" end
+end
+
+--- The names that templates of this recipe may use, before there is a unit; nil when
+-- only its `unit` function knows.
+-- @tparam table d description
+-- @tparam table params values by name
+-- @tparam table|nil units
+-- @treturn table|nil { name = true }
+function recipe_unit.names(d, params, units)
+  if d.unit or type(d.units) == "table" and d.units.pool then return nil end
+  local names = {}
+  for _, name in ipairs(recipe_unit.ALWAYS) do names[name] = true end
+  for name in pairs(params) do names[name] = true end
+  for _, column in ipairs(units and units.columns or {}) do names[column] = true end
+  if d.serial then names.serial = true end
+  return names
+end
+
+local function take_serial(u, d, ledger, opt)
+  if opt.serial then
+    u.serial = opt.serial
+  elseif d.serial and opt.dry_run then
+    u.serial = (d.serial.format or DEFAULT_FORMAT):format(d.serial.first or 1)
+  elseif d.serial then
+    u.serial, u.serial_is_new = ledger:reserve(d.serial.name or "serial", u.mac,
+      { first = d.serial.first or 1, format = d.serial.format or DEFAULT_FORMAT })
+  end
+end
+
+local function take_row(u, d, units, ledger, opt)
+  local pool = type(d.units) == "table" and d.units.pool
+  if pool and opt.dry_run then
+    u.row = setmetatable({}, { __index = function(_, name) return ("(%s)"):format(name) end })
+  elseif pool then
+    u.row, u.row_is_new = ledger:take(pool, u.mac)
+  elseif units then
+    u.row = unit_table.find(units, u)
+  end
+  if u.row and not u.serial and u.row.serial then u.serial = tostring(u.row.serial) end
+end
+
+--- Finds out who the unit is.
+-- @tparam table d description
+-- @tparam table chip of the device
+-- @tparam table given `units`, `ledger`, `params`, `variant`
+-- @tparam table opt `serial`, `dry_run`
+-- @treturn table u: `mac`, `chip_id` (hex), `chip`, `serial`, `row`, `params`
+-- @treturn table values for templates
+-- @raise `wrong_chip` when it has no row; what the recipe's function raises
+function recipe_unit.identify(d, chip, given, opt)
+  local u = { mac = chip.mac, chip_id = ("%06x"):format(chip.chip_id), chip = chip.chip,
+    params = given.params, variant = given.variant }
+  take_serial(u, d, given.ledger, opt)
+  take_row(u, d, given.units, given.ledger, opt)
+  local values = {}
+  for name, value in pairs(given.params) do values[name] = value end
+  for name, value in pairs(u.row or {}) do values[name] = value end
+  values.mac, values.chip_id, values.chip = u.mac, u.chip_id, u.chip
+  values.mac_plain, values.variant = u.mac:gsub(":", ""), given.variant
+  values.serial = u.serial
+  if d.unit then
+    local result = d.unit(u)
+    if type(result) ~= "table" then
+      errors.raise("script", ("the recipe's function 'unit' returned a %s, not a table"):format(
+        type(result)), { hint = "unit = function(u) return { name = value } end" })
+    end
+    for name, value in pairs(result) do values[name] = value end
+  end
+  return u, values
+end
+
+return recipe_unit
