@@ -68,6 +68,9 @@ $(BUILD)/tests/%: tests/c/%.c $(LIB) $(BUILD)/embed.o
 	@mkdir -p $(@D)
 	$(Q)echo "  test  $<"; $(CC) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LIB) $(BUILD)/embed.o -lcmocka $(LDLIBS)
 
+# These decide themselves which allocation or system call fails.
+$(filter $(BUILD)/tests/test_alloc%,$(TESTC)): LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+
 check-build: $(BUILD)/moonflash $(TESTC)
 check: check-build ; sh tests/run.sh $(BUILD)
 asan: ; $(MAKE) check BUILD=build/asan O=-O1 \

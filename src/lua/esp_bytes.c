@@ -115,12 +115,13 @@ static int l_deflate(lua_State *L)
 	luaL_Buffer b;
 
 	luaL_argcheck(L, level >= 0 && level <= 12, 2, "level out of range");
+	/* Lua's memory first: when it runs out nothing of the library's is held. */
+	cap = zlib ? libdeflate_zlib_compress_bound(NULL, len)
+		   : libdeflate_deflate_compress_bound(NULL, len);
+	out = luaL_buffinitsize(L, &b, cap);
 	c = libdeflate_alloc_compressor((int)level);
 	if (!c)
 		return luaL_error(L, "not enough memory");
-	cap = zlib ? libdeflate_zlib_compress_bound(c, len)
-		   : libdeflate_deflate_compress_bound(c, len);
-	out = luaL_buffinitsize(L, &b, cap);
 	got = zlib ? libdeflate_zlib_compress(c, s, len, out, cap)
 		   : libdeflate_deflate_compress(c, s, len, out, cap);
 	libdeflate_free_compressor(c);

@@ -61,7 +61,8 @@ int port_list(struct port_info *out, size_t cap, struct esp_error *err)
 	enum sp_return rc = sp_list_ports(&list);
 	size_t n = 0;
 
-	if (rc == SP_ERR_MEM)
+	/* Out of memory half way, libserialport says "ok" and gives no list. */
+	if (rc == SP_ERR_MEM || (rc == SP_OK && !list))
 		return esp_fail(err, ESP_E_NOMEM, "out of memory");
 	if (rc != SP_OK)
 		return esp_fail(err, ESP_E_IO, "the list of serial ports cannot be read");

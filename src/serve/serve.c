@@ -293,7 +293,7 @@ int serve_run(struct serve *const *list, size_t n, uint32_t for_ms)
 	int rc = 0;
 
 	if (!workers)
-		return ESP_E_NOMEM;
+		return esp_fail(&list[0]->err, ESP_E_NOMEM, "out of memory");
 	for (; rc == 0 && started < n; started++) {
 		workers[started] = (struct worker){ .s = list[started], .deadline_us = deadline };
 		rc = pthread_create(&workers[started].thread, NULL, work, &workers[started]);
