@@ -56,8 +56,9 @@ function report.to(sink)
   state.listeners = {}
 end
 
---- How results look: @{moonflash.style} of standard output.
-function report.style() return state.out end
+--- How text looks: a @{moonflash.style}.
+-- @tparam[opt=1] integer fd 1 standard output, 2 standard error
+function report.style(fd) return fd == 2 and state.err or state.out end
 
 local function close_line()
   if state.open_line then io.stderr:write("\n") end
