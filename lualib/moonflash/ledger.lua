@@ -11,6 +11,8 @@ local errors <const> = require "moonflash.errors"
 local items <const> = require "moonflash.ledger_items"
 local runs <const> = require "moonflash.ledger_runs"
 local schema <const> = require "moonflash.ledger_schema"
+local values <const> = require "moonflash.ledger_values"
+local yield <const> = require "moonflash.ledger_yield"
 
 local ledger = {}
 ledger.__index = ledger
@@ -56,7 +58,14 @@ function ledger.open(url, station)
     d:close()
     error(e, 0)
   end
-  return setmetatable({ db = d, station = station }, ledger)
+  return setmetatable({ db = d, station = station, reserved = {} }, ledger)
+end
+
+-- Notes what this run has reserved, so that @{ledger:use} can tell if it was released.
+local function note(self, mac, pool, text)
+  mac = values.mac(mac)
+  self.reserved[mac] = self.reserved[mac] or {}
+  self.reserved[mac][pool] = text
 end
 
 --- Reserves a number for a unit: its own again when it has one, else the next one.
@@ -67,8 +76,10 @@ end
 -- @treturn boolean false when the unit had it already
 function ledger:reserve(name, mac, opt)
   opt = opt or {}
-  return items.reserve(self.db, name, mac, { first = opt.first, format = opt.format,
+  local text, fresh = items.reserve(self.db, name, mac, { first = opt.first, format = opt.format,
     station = self.station })
+  note(self, mac, name, text)
+  return text, fresh
 end
 
 --- Reserves a row of an imported pool for a unit.
@@ -80,27 +91,77 @@ end
 function ledger:take(pool, mac)
   local dkjson <const> = require "dkjson"
   local text, fresh = items.take(self.db, pool, mac, self.station)
+  note(self, mac, pool, text)
   return dkjson.decode(text), fresh
 end
 
 --- The unit was written and proven: what it has reserved is used.
 -- @tparam string mac
 -- @treturn integer how many items
-function ledger:use(mac) return items.use(self.db, mac) end
+-- @raise `refused_by_policy` with exit 8 when it was released meanwhile
+function ledger:use(mac) return items.use(self.db, mac, self.reserved[values.mac(mac)]) end
 
---- Records a run.
--- @tparam table record see @{moonflash.ledger_runs.add}
+--- Adds rows to a pool. See @{moonflash.ledger_import.read} for `rows`.
+-- @treturn integer how many are new
+function ledger:import(pool, rows, file) return items.import(self.db, pool, rows, file) end
+
+--- Every pool: `name`, `kind`, `next`, `free`, `reserved`, `used`.
+function ledger:pools() return items.pools(self.db) end
+
+--- Reservations that nothing came of. See @{moonflash.ledger_items.reservations}.
+function ledger:reservations(filter) return items.reservations(self.db, filter) end
+
+--- Takes reservations back. See @{moonflash.ledger_items.release}.
+function ledger:release(filter, force) return items.release(self.db, filter, force) end
+
+--- Numbers and rows that a unit has. See @{moonflash.ledger_items.of_unit}.
+function ledger:items(mac) return items.of_unit(self.db, mac) end
+
+--- The units that a MAC address or a serial number means.
+-- @tparam string word
+-- @treturn {string,...} MAC addresses
+function ledger:find(word)
+  local ok, mac = pcall(values.mac, word)
+  if ok then return { mac } end
+  local seen, macs = {}, items.owners(self.db, word)
+  for _, m in ipairs(macs) do seen[m] = true end
+  for _, run in ipairs(runs.list(self.db, { serial = word })) do
+    if run.mac and not seen[run.mac] then seen[run.mac], macs[#macs + 1] = true, run.mac end
+  end
+  return macs
+end
+
+--- Records a run. See @{moonflash.ledger_runs.add}.
+-- @tparam table record
 function ledger:record(record) return runs.add(self.db, record) end
 
---- Runs that a filter lets through, oldest first.
--- @tparam[opt] table filter see @{moonflash.ledger_runs.list}
--- @treturn {run,...}
+--- An identity for a record that may be sent twice.
+ledger.identity = runs.identity
+
+--- Proves that a record could be written now, without writing one.
+-- @raise `io`
+function ledger:prove_writable() return runs.prove_writable(self.db) end
+
+--- Runs that a filter lets through, oldest first. See @{moonflash.ledger_runs.list}.
 function ledger:runs(filter) return runs.list(self.db, filter or {}) end
+
+--- Units: the last run of each, with `count` of them.
+-- @tparam[opt] table filter as for @{ledger:runs}
+-- @treturn {run,...}
+function ledger:units(filter) return runs.units(self.db, filter or {}) end
 
 --- All runs of a unit, oldest first, with their parts.
 -- @tparam string mac
 -- @treturn {run,...}
-function ledger:history(mac) return runs.history(self.db, items.mac(mac)) end
+function ledger:history(mac) return runs.history(self.db, values.mac(mac)) end
+
+--- Yield by the hour. See @{moonflash.ledger_yield.hours}.
+-- @tparam[opt] table filter as for @{ledger:runs}
+-- @treturn {hour,...}
+function ledger:yield(filter) return yield.hours(self:runs(filter)) end
+
+--- The database's time, in seconds since 1970.
+function ledger:now() return self.db:now() end
 
 --- Closes it; may be called twice.
 function ledger:close() self.db:close() end

@@ -107,6 +107,10 @@ end
 --- The first row of a query, or nil.
 function db:one(sql, ...) return self:rows(sql, ...)[1] end
 
+--- The database's time: stations need not agree on theirs.
+-- @treturn number seconds since 1970
+function db:now() return self:one("SELECT " .. self.dialect.now .. " AS now").now end
+
 local function connect(self)
   local conn, message = self.env:connect(self.where)
   if not conn then fail(self, message) end
@@ -161,6 +165,17 @@ function db:transaction(f)
     close(self)
     return self.was_open          -- the first connection is made or refused at once
   end)
+end
+
+--- Does something as @{db:transaction}, and takes it back: proves that it could be done.
+-- @tparam function f
+function db:rehearse(f)
+  local done = {}
+  local ok, e = pcall(self.transaction, self, function()
+    f()
+    error(done, 0)
+  end)
+  if not ok and e ~= done then error(e, 0) end
 end
 
 --- Opens a database.

@@ -36,6 +36,13 @@ schema.MIGRATIONS = {
     [[CREATE INDEX moonflash_items_state ON moonflash_items (pool, state, n)]],
     [[CREATE INDEX moonflash_items_mac ON moonflash_items (mac)]],
   },
+  {
+    [[ALTER TABLE moonflash_runs ADD COLUMN ended TEXT]],
+    [[ALTER TABLE moonflash_runs ADD COLUMN baud INTEGER]],
+    [[ALTER TABLE moonflash_runs ADD COLUMN rate DOUBLE PRECISION]],
+    [[ALTER TABLE moonflash_runs ADD COLUMN warnings INTEGER]],
+    [[CREATE INDEX moonflash_runs_serial ON moonflash_runs (serial)]],
+  },
 }
 
 --- The version that this program writes.
@@ -44,14 +51,14 @@ schema.VERSION = #schema.MIGRATIONS
 --- Columns that hold numbers: PostgreSQL's driver hands everything out as text.
 schema.NUMBERS = {}
 for name in ([[version_number id run n next addr size seconds flash_bytes exit retries bytes
-  sectors_written sectors_skipped count free reserved used now]]):gmatch "%S+" do
+  sectors_written sectors_skipped baud rate warnings count now]]):gmatch "%S+" do
   schema.NUMBERS[name] = true
 end
 
 --- The columns of a run that are copied from a record.
-schema.RUN_COLUMNS = { "uid", "time", "seconds", "station", "operator", "port", "chip", "mac",
+schema.RUN_COLUMNS = { "uid", "time", "ended", "seconds", "station", "operator", "port", "chip", "mac",
   "flash_id", "flash_bytes", "serial", "command", "recipe", "recipe_digest", "firmware",
   "version", "result", "exit", "error_code", "error", "addr", "retries", "bytes",
-  "sectors_written", "sectors_skipped", "durations" }
+  "sectors_written", "sectors_skipped", "durations", "baud", "rate", "warnings" }
 
 return schema
