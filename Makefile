@@ -15,7 +15,8 @@ SAN     ?=
 # for those who change code that runs on the chip.
 DEPS       := gcc libc6-dev pkg-config liblua5.4-dev lua-filesystem-dev \
               libserialport-dev libdeflate-dev libmd-dev lua-argparse lua-dkjson
-TEST_DEPS  := libcmocka-dev lua-unit perl unzip socat clang libclang-rt-14-dev libgensio-dev
+TEST_DEPS  := libcmocka-dev lua-unit perl unzip socat clang libclang-rt-14-dev libgensio-dev \
+              ser2net openssl
 CHIP_DEPS  := gcc-xtensa-lx106 qemu-system-misc
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \

@@ -55,6 +55,10 @@ end
 
 local PORT_HINTS <const> = {
   access = function(message)
+    if message:find "^rfc2217s?:" then
+      return "ca=FILE in the port's URL names whom to believe, cert=FILE and key=FILE who you are,"
+        .. " user=NAME with MOONFLASH_PASSWORD logs in"
+    end
     local group = message:match("group (%S+)")
     return ("add yourself to the group that owns it: sudo usermod -aG %s $USER, then log in"
       .. " again"):format(group or "dialout")

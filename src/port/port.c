@@ -11,6 +11,7 @@ static const struct {
 } schemes[] = {
 	{ "sim:", port_sim_open },
 	{ "rfc2217://", port_remote_open },
+	{ "rfc2217s://", port_remote_open },
 	{ "", port_serial_open },
 };
 

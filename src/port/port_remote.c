@@ -1,4 +1,5 @@
-/* A serial port behind an RFC 2217 server: rfc2217://host:port[?timeout=s].
+/* A serial port behind an RFC 2217 server: rfc2217://host:port[?options], see
+ * port_remote_url.h.
  *
  * The library gensio (gio.h) speaks telnet and the protocol; here its events
  * become the calls of a port. Options of the line are asked for once, when the
@@ -8,15 +9,13 @@
 #include "port.h"
 #include "gio.h"
 #include "port_clock.h"
+#include "port_remote_url.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define RX_CAP (256u * 1024u)	/* when full the server is left to wait */
-#define TIMEOUT_MS 5000u	/* connection and negotiation; each answer */
-#define TIMEOUT_MAX_MS 60000u
 #define CLOSE_MS 500u
 #define ASKS_MAX 8
 
@@ -42,11 +41,6 @@ struct remote {
 	struct ask asks[ASKS_MAX];
 	size_t rx_at, rx_len;
 	uint8_t rx[RX_CAP];
-};
-
-struct address {
-	char host[PORT_NAME_MAX], port[8];
-	uint32_t timeout_ms;
 };
 
 static int fail_gone(struct port *p)
@@ -448,84 +442,6 @@ static const struct port_ops remote_ops = {
 	.close = remote_close,
 };
 
-static int parse_option(struct port *p, struct address *a, const char *option)
-{
-	double seconds;
-	char *end;
-
-	if (strncmp(option, "timeout=", 8) != 0)
-		return esp_fail(&p->err, ESP_E_ARGUMENT,
-				"%s: unknown option \"%s\" (there is timeout=SECONDS)", p->name,
-				option);
-	seconds = strtod(option + 8, &end);
-	if (end == option + 8 || *end || !(seconds > 0 && seconds * 1000 <= TIMEOUT_MAX_MS))
-		return esp_fail(&p->err, ESP_E_ARGUMENT,
-				"%s: timeout must be more than 0 and at most %u seconds", p->name,
-				TIMEOUT_MAX_MS / 1000);
-	a->timeout_ms = (uint32_t)(seconds * 1000 + 0.5);
-	return 0;
-}
-
-static int parse_options(struct port *p, struct address *a, char *options)
-{
-	char *save = NULL;
-	int rc = 0;
-
-	for (char *o = strtok_r(options, "&", &save); o && rc == 0; o = strtok_r(NULL, "&", &save))
-		rc = parse_option(p, a, o);
-	return rc;
-}
-
-static bool is_port_number(const char *s)
-{
-	char *end;
-	unsigned long n = isdigit((unsigned char)*s) ? strtoul(s, &end, 10) : 0;
-
-	return n > 0 && n < 65536 && *end == '\0';
-}
-
-/* Only what names and addresses consist of: the library reads a string in
- * which commas and brackets have a meaning. */
-static bool is_host(const char *s)
-{
-	if (!*s)
-		return false;
-	for (; *s; s++)
-		if (!isalnum((unsigned char)*s) && !strchr(".-_:%", *s))
-			return false;
-	return true;
-}
-
-/* "host:4000", "[::1]:4000", with "?timeout=2.5" behind. */
-static int parse_address(struct port *p, struct address *a, const char *rest)
-{
-	char text[PORT_NAME_MAX];
-	char *options, *colon, *host = text;
-	size_t n;
-
-	a->timeout_ms = TIMEOUT_MS;
-	snprintf(text, sizeof text, "%s", rest);
-	options = strchr(text, '?');
-	if (options)
-		*options++ = '\0';
-	n = strlen(text);
-	if (n > 0 && text[n - 1] == '/')
-		text[n - 1] = '\0';
-	colon = strrchr(text, ':');
-	if (colon)
-		*colon = '\0';
-	n = strlen(host);
-	if (colon && n > 2 && host[0] == '[' && host[n - 1] == ']') {
-		host[n - 1] = '\0';
-		host++;
-	}
-	if (!colon || !is_host(host) || !is_port_number(colon + 1))
-		return esp_fail(&p->err, ESP_E_ARGUMENT, "%s: wanted rfc2217://HOST:PORT", p->name);
-	snprintf(a->host, sizeof a->host, "%s", host);
-	snprintf(a->port, sizeof a->port, "%s", colon + 1);
-	return options ? parse_options(p, a, options) : 0;
-}
-
 static int fail_connect(struct port *p, int err)
 {
 	struct remote *r = p->impl;
@@ -543,6 +459,16 @@ static int fail_connect(struct port *p, int err)
 				r->g.gensio_err_to_str(err));
 	case GIO_TIMEDOUT:
 		return esp_fail(&p->err, ESP_E_TIMEOUT, "%s: no answer", p->name);
+	case GIO_KEYNOTFOUND:
+	case GIO_CERTREVOKED:
+	case GIO_CERTEXPIRED:
+	case GIO_KEYINVALID:
+	case GIO_NOCERT:
+	case GIO_CERTINVALID:
+	case GIO_CERTNOTFOUND:
+	case GIO_AUTHREJECT:
+		return esp_fail(&p->err, ESP_E_ACCESS, "%s: %s", p->name,
+				r->g.gensio_err_to_str(err));
 	case GIO_REMCLOSE:
 		return esp_fail(&p->err, ESP_E_GONE, "%s: the server closed the connection",
 				p->name);
@@ -550,18 +476,19 @@ static int fail_connect(struct port *p, int err)
 	return esp_fail(&p->err, ESP_E_IO, "%s: %s", p->name, r->g.gensio_err_to_str(err));
 }
 
-static int start_library(struct port *p, const struct address *a)
+static int start_library(struct port *p, const struct remote_url *url)
 {
 	struct remote *r = p->impl;
-	char str[PORT_NAME_MAX + 64];
+	char str[REMOTE_STACK_MAX];
 	int err;
 
 	if (gio_load(&r->g, &p->err) < 0)
 		return p->err.code;
 	if (r->g.gensio_unix_funcs_alloc(NULL, 0, &r->os) != 0 || !r->os)
 		return esp_fail(&p->err, ESP_E_NOMEM, "out of memory");
-	snprintf(str, sizeof str, "telnet(rfc2217=true),tcp(nodelay=true),%s,%s", a->host,
-		 a->port);
+	err = remote_url_stack(p, url, str, sizeof str);
+	if (err < 0)
+		return err;
 	err = r->g.str_to_gensio(str, r->os, on_event, r, &r->io);
 	return err ? fail_connect(p, err) : 0;
 }
@@ -634,13 +561,13 @@ static int set_up_line(struct port *p, uint32_t baud)
 	return rc < 0 ? rc : remote_set_baud(p, baud);
 }
 
-static int open_remote(struct port *p, const struct address *a, uint32_t baud)
+static int open_remote(struct port *p, const struct remote_url *url, uint32_t baud)
 {
 	struct remote *r = p->impl;
 	int rc;
 
-	r->limit_us = port_clock_deadline_us(a->timeout_ms);
-	rc = start_library(p, a);
+	r->limit_us = port_clock_deadline_us(url->timeout_ms);
+	rc = start_library(p, url);
 	if (rc == 0)
 		rc = connect_to(p);
 	if (rc == 0)
@@ -651,19 +578,19 @@ static int open_remote(struct port *p, const struct address *a, uint32_t baud)
 
 int port_remote_open(struct port *p, const char *rest, uint32_t baud)
 {
-	struct address a;
+	struct remote_url url;
 	struct remote *r;
-	int rc = parse_address(p, &a, rest);
+	int rc = remote_url_parse(p, &url, rest);
 
 	if (rc < 0)
 		return rc;
 	r = calloc(1, sizeof *r);
 	if (!r)
 		return esp_fail(&p->err, ESP_E_NOMEM, "out of memory");
-	r->timeout_ms = a.timeout_ms;
+	r->timeout_ms = url.timeout_ms;
 	p->impl = r;
 	p->baud = baud;
-	rc = open_remote(p, &a, baud);
+	rc = open_remote(p, &url, baud);
 	if (rc < 0)
 		remote_close(p);
 	else

@@ -310,5 +310,7 @@ int serve_run(struct serve *const *list, size_t n, uint32_t for_ms)
 	free(workers);
 	if (rc != 0)
 		return esp_fail(&list[0]->err, ESP_E_NOMEM, "no thread for another server");
-	return port_interrupted ? ESP_E_INTERRUPTED : first_failure(list, n);
+	if (port_interrupted && n > 0)
+		return esp_fail(&list[0]->err, ESP_E_INTERRUPTED, "interrupted");
+	return first_failure(list, n);
 }

@@ -33,7 +33,9 @@ void serve_init(struct serve *s);
 
 /* Offers chip, which stays the caller's and outlives the server:
  *   "rfc2217:HOST:PORT"  one client at a time by RFC 2217 over TCP; port 0 is
- *                        any free one; needs libgensio
+ *                        any free one; needs libgensio. With
+ *                        "?cert=FILE&key=FILE" behind it by TLS, with "&ca=FILE"
+ *                        too only for clients whose certificate that one signed
  *   "pty[:LINK]"         a pseudo-terminal, with a symbolic link LINK to it.
  *                        It has no modem lines: let the chip be in download
  *                        mode by its strap, and power cycle to boot.

@@ -245,7 +245,7 @@ static int on_accept(struct gensio_accepter *acc, void *ctx, int event, void *da
 static bool is_plain(const char *text)
 {
 	for (; *text; text++)
-		if (!isalnum((unsigned char)*text) && !strchr(".-_:%", *text))
+		if (!isalnum((unsigned char)*text) && !strchr(".-_:%/+@~", *text))
 			return false;
 	return true;
 }
@@ -253,16 +253,43 @@ static bool is_plain(const char *text)
 struct address {
 	char text[SERVE_WHERE_MAX];
 	const char *host, *port;
+	const char *cert, *key, *ca;	/* NULL when there is none */
 };
+
+/* "cert=FILE&key=FILE&ca=FILE" */
+static int parse_options(struct serve *s, struct address *a, char *options)
+{
+	struct { const char *name; const char **to; } files[] = {
+		{ "cert=", &a->cert }, { "key=", &a->key }, { "ca=", &a->ca },
+	};
+	char *save = NULL, *o = strtok_r(options, "&", &save);
+	size_t k;
+
+	for (; o; o = strtok_r(NULL, "&", &save)) {
+		for (k = 0; k < 3 && strncmp(o, files[k].name, strlen(files[k].name)) != 0; k++)
+			;
+		if (k == 3 || !is_plain(o + strlen(files[k].name)))
+			return esp_fail(&s->err, ESP_E_ARGUMENT,
+					"%s: wanted cert=FILE, key=FILE or ca=FILE", o);
+		*files[k].to = o + strlen(files[k].name);
+	}
+	if (!a->cert || !a->key)
+		return esp_fail(&s->err, ESP_E_ARGUMENT, "TLS needs cert=FILE and key=FILE");
+	return 0;
+}
 
 /* "HOST:PORT", the host "" or "*" for every address of this machine, an IPv6
  * one in []. */
 static int parse_address(struct serve *s, struct address *a, const char *rest)
 {
-	char *colon, *end;
+	char *colon, *end, *options;
 	size_t n;
 
+	memset(a, 0, sizeof *a);
 	snprintf(a->text, sizeof a->text, "%s", rest);
+	options = strchr(a->text, '?');
+	if (options)
+		*options++ = '\0';
 	colon = strrchr(a->text, ':');
 	a->host = a->text;
 	a->port = colon ? colon + 1 : "";
@@ -279,7 +306,7 @@ static int parse_address(struct serve *s, struct address *a, const char *rest)
 	    strtoul(a->port, &end, 10) > 65535 || *end)
 		return esp_fail(&s->err, ESP_E_ARGUMENT, "rfc2217:%s: wanted rfc2217:HOST:PORT",
 				rest);
-	return 0;
+	return options ? parse_options(s, a, options) : 0;
 }
 
 static int fail_listen(struct serve *s, const struct address *a, int err)
@@ -303,18 +330,21 @@ static void say_where(struct serve *s, const struct address *a)
 	if (w->g.gensio_acc_control(w->acc, GIO_DEPTH_FIRST, true, GIO_ACC_CONTROL_LPORT, port,
 				    &len) != 0)
 		snprintf(port, sizeof port, "%s", a->port);
-	snprintf(s->where, sizeof s->where, strchr(host, ':') ? "rfc2217://[%s]:%s" :
-		 "rfc2217://%s:%s", host, port);
+	snprintf(s->where, sizeof s->where, strchr(host, ':') ? "%s://[%s]:%s" : "%s://%s:%s",
+		 a->cert ? "rfc2217s" : "rfc2217", host, port);
 }
 
 static int listen_at(struct serve *s, const struct address *a)
 {
 	struct way *w = way_of(s);
-	char str[SERVE_WHERE_MAX + 64];
+	char str[2 * SERVE_WHERE_MAX + 128], tls[SERVE_WHERE_MAX + 64] = "";
 	int err;
 
-	snprintf(str, sizeof str, "telnet(rfc2217=true),tcp(nodelay=true,reuseaddr=true),%s%s%s",
-		 a->host, *a->host ? "," : "", a->port);
+	if (a->cert)
+		snprintf(tls, sizeof tls, "ssl(cert=%s,key=%s%s%s),", a->cert, a->key,
+			 a->ca ? ",clientauth,CA=" : "", a->ca ? a->ca : "");
+	snprintf(str, sizeof str, "telnet(rfc2217=true),%stcp(nodelay=true,reuseaddr=true),%s%s%s",
+		 tls, a->host, *a->host ? "," : "", a->port);
 	err = w->g.str_to_gensio_accepter(str, w->os, on_accept, s, &w->acc);
 	if (!err)
 		err = w->g.gensio_acc_startup(w->acc);
