@@ -15,7 +15,9 @@ local opt, name, before, rest = options.parse(cli.args)
 
 local specs = ports.parse(opt.ports)
 local programs = hooks.parse(opt.exec_on)
+hooks.setup(nil)                       -- they are run for each board, by the line
 local prepared = job.prepare(name, before, rest)
+errors.check(esp.share_units())        -- what one board's process compresses, all have
 
 local line = gang.new(options.for_line(opt, specs), esp.clock())
 for _, port in ipairs(ports.named(specs)) do line:slot(port) end

@@ -25,7 +25,12 @@ cli.GLOBALS = {
   { "--no-stub", nil, "use the chip's own ROM loader only" },
   { "--stub", "FILE", "use another flasher stub, a file in the public JSON format" },
   { "--json", nil, "one JSON event per line on standard output" },
+  { "--exec-on", "EVENT=PROGRAM", "run a program on start, done or failed; may be repeated" },
   { "--trace", nil, "show every byte on the wire on standard error" },
+  { "--ledger", "URL", "record runs here: a file, or postgres://USER@HOST/DATABASE"
+    .. " (MOONFLASH_LEDGER)" },
+  { "--station", "NAME", "where, for the ledger (MOONFLASH_STATION; default: the host's name)" },
+  { "--operator", "NAME", "who, for the ledger (MOONFLASH_OPERATOR; default: the user)" },
   { "--color", "WHEN", "colours: auto (default), always, never; NO_COLOR is obeyed" },
   { "-q --quiet", nil, "only results and errors" },
   { "-v --verbose", nil, "more detail; a traceback for errors in scripts" },
@@ -179,6 +184,7 @@ local function add_globals(parser)
       o = parser:option(g[1]):argname(g[2])
       if g[1] == "-L" then o:count("*"):target("dirs") end
       if g[1] == "-e" then o:target("code") end
+      if g[1] == "--exec-on" then o:count("*") end
     else
       o = parser:flag(g[1])
     end
@@ -208,6 +214,8 @@ local function settle(opt)
     errors.raise("usage", ("'%s' is no baud rate"):format(opt.baud),
       { hint = "a number such as 115200 or 921600, or auto" })
   end
+  opt.ledger = opt.ledger or os.getenv("MOONFLASH_LEDGER")
+  if opt.ledger == "" then opt.ledger = nil end
   if opt.stub and opt.no_stub then
     errors.raise("usage", "--stub and --no-stub exclude each other")
   end
@@ -243,6 +251,8 @@ function cli.parse(parser)
   local opt = settle(parse_with(parser, cli.args))
   cli.options = opt
   report.setup(opt)
+  if cli.entry then require("moonflash.ledger_run").options(cli.entry, opt) end
+  if #opt.exec_on > 0 then require("moonflash.events_hooks").setup(opt.exec_on, cli.command) end
   return opt
 end
 
@@ -292,7 +302,6 @@ end
 local function run_command(name, before, rest)
   local text, path = find_script(name, cli.dirs)
   if not text then unknown_command(name, cli.dirs) end
-  cli.command = name
   cli.args = table.move(rest, 1, #rest, #before + 1, table.move(before, 1, #before, 1, {}))
   return load_text(text, "=" .. path, strict)(table.unpack(rest))
 end
@@ -318,6 +327,38 @@ local function reload(args)
   return again.main(args)
 end
 
+local function run_named(name, before, rest)
+  if name:match("%.lua$") then
+    cli.args = table.move(rest, 1, #rest, #before + 1, table.move(before, 1, #before, 1, {}))
+    return run_recipe(run_file(name, rest), name)
+  end
+  return run_command(name, before, rest)
+end
+
+-- Is there a ledger, as far as that is known before the command has parsed its options?
+local function uses_ledger(rest)
+  if cli.options and cli.options.ledger then return true end
+  for _, word in ipairs(rest) do
+    if word:match("^%-%-ledger") then return true end
+  end
+  return false
+end
+
+-- The one place where runs are recorded: whatever comes of the command, the ledger
+-- hears of it.
+local function run_recorded(name, before, rest)
+  local ledger_run <const> = require "moonflash.ledger_run"
+  local entry <const> = ledger_run.begin(name, cli.options)
+  cli.entry = entry
+  local ok, result = xpcall(run_named, cli.on_error, name, before, rest)
+  if ok then
+    ledger_run.finish(entry, nil, math.type(result) == "integer" and result or 0)
+    return result
+  end
+  ledger_run.finish(entry, result, errors.exit_code(result))
+  error(result, 0)
+end
+
 --- Runs a command, or a Lua file.
 -- @tparam string name
 -- @tparam {string,...} before global options that were given before it
@@ -326,16 +367,20 @@ end
 -- @raise whatever it raises
 function cli.run(name, before, rest)
   report.begin(name)
-  if name:match("%.lua$") then
-    cli.args = table.move(rest, 1, #rest, #before + 1, table.move(before, 1, #before, 1, {}))
-    return run_recipe(run_file(name, rest), name)
+  cli.command = name
+  if uses_ledger(rest) then return run_recorded(name, before, rest) end
+  return run_named(name, before, rest)
+end
+
+local function wants_help(options)
+  for _, o in ipairs(options) do
+    if o == "-h" or o == "--help" then return true end
   end
-  return run_command(name, before, rest)
 end
 
 local function dispatch(args)
   local before, name, rest = cli.split(args)
-  if before[1] == "-h" or before[1] == "--help" or #args == 0 then
+  if wants_help(before) or #args == 0 then
     print(help_text(user_dirs {}))
     return
   end
@@ -375,9 +420,14 @@ function cli.main(args)
   esp.on_interrupt(errors.new("interrupted", "interrupted", {
     hint = "run the same command again" }))
   local ok, result = xpcall(dispatch, cli.on_error, args)
-  if ok then return math.type(result) == "integer" and result or 0 end
-  report.failure(result)
-  return errors.exit_code(result)
+  local code = ok and math.type(result) == "integer" and result or 0
+  if not ok then
+    report.failure(result)
+    code = errors.exit_code(result)
+  end
+  local hooks = package.loaded["moonflash.events_hooks"]
+  if hooks then hooks.finish(code, not ok and result or nil) end
+  return code
 end
 
 return cli

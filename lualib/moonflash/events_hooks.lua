@@ -206,8 +206,8 @@ function LISTEN.result(e) state.about.result = events_hooks.plain_result(e) end
 function LISTEN.ok(e) state.about.message = e.message end
 
 --- Sets hooks up for the rest of this run.
--- @tparam {string,...}|nil specs of `--exec-on`
--- @tparam string command
+-- @tparam {string,...}|nil specs of `--exec-on`; nil: others take care of them
+-- @tparam[opt] string command
 -- @raise `usage`
 function events_hooks.setup(specs, command)
   state.hooks, state.command = events_hooks.parse(specs), command
@@ -218,14 +218,15 @@ function events_hooks.setup(specs, command)
   end)
 end
 
---- The run has ended well, or has failed.
--- @param e what was raised; nil after a good run
-function events_hooks.finish(e)
+--- The run has ended.
+-- @tparam integer exit its exit code
+-- @param[opt] e what was raised
+function events_hooks.finish(exit, e)
   if #state.hooks == 0 then return end
-  if not e then return fire("done", { exit = 0 }) end
-  e = errors.wrap(e)
-  fire("failed", { message = tostring(e), hint = e.hint, code = e.code, addr = e.addr,
-    exit = errors.exit_code(e), changed = e.changed })
+  if exit == 0 then return fire("done", { exit = 0 }) end
+  e = e and errors.wrap(e) or {}
+  fire("failed", { message = e.code and tostring(e), hint = e.hint, code = e.code, addr = e.addr,
+    exit = exit, changed = e.changed })
 end
 
 return events_hooks

@@ -11,6 +11,7 @@
 
 #include "../stub/wire.h"
 #include "rom.h"
+#include "stub_store.h"
 
 enum {
 	STUB_WINDOW_MAX = 32,
@@ -47,6 +48,7 @@ struct stub_counters {
 	uint64_t queries, repeated;	/* and queries asked again */
 	uint64_t bad;			/* frames from the chip that were damaged */
 	uint64_t plain, packed;		/* bytes of units, before and after deflate */
+	uint64_t shared;		/* units that were in the store */
 };
 
 struct stub_slot {
@@ -58,6 +60,7 @@ struct stub_slot {
 
 struct stub {
 	struct port *port;		/* the caller's; outlives this */
+	struct stub_store *store;	/* the caller's, set after stub_init(), or NULL */
 	struct esp_error err;
 	struct stub_hello hello;
 	struct stub_state state;

@@ -198,14 +198,30 @@ static int push_unit(struct stub *s, uint8_t flags, uint32_t addr, uint32_t len,
 	return rc;
 }
 
+/* Packs a unit into s->body, unless another process has done so already. */
+static size_t pack_unit(struct stub *s, uint32_t crc, const void *data, size_t len)
+{
+	uint8_t *out = s->body + 4;
+	size_t packed;
+
+	if (stub_store_get(s->store, crc, data, len, out, len - 1, &packed)) {
+		s->counters.shared++;
+		return packed;
+	}
+	packed = libdeflate_deflate_compress(s->deflate, data, len, out, len - 1);
+	stub_store_put(s->store, crc, data, len, out, packed);
+	return packed;
+}
+
 int stub_write_unit(struct stub *s, uint32_t addr, const void *data, size_t len)
 {
+	uint32_t crc = libdeflate_crc32(0, data, len);
 	size_t packed;
 
 	if (len == 0 || len > s->hello.unit_max || len > WIRE_UNIT_MAX || len % 4 || addr % 4)
 		return esp_fail(&s->err, ESP_E_ARGUMENT, "unit of %zu bytes at 0x%06x", len, addr);
-	put_le32(s->body, libdeflate_crc32(0, data, len));
-	packed = libdeflate_deflate_compress(s->deflate, data, len, s->body + 4, len - 1);
+	put_le32(s->body, crc);
+	packed = pack_unit(s, crc, data, len);
 	s->counters.plain += len;
 	s->counters.packed += packed ? packed : len;
 	if (packed)

@@ -7,10 +7,38 @@
 #include <string.h>
 
 #define READ_MAX (16 << 20)
+#define STORE_TYPE "esp.unit_store"
+#define STORE_BYTES (32 << 20)
 
 static struct stub *check_stub(lua_State *L)
 {
 	return luaL_checkudata(L, 1, ESP_STUB_TYPE);
+}
+
+/* esp.share_units([bytes = 32 MiB]) -> true | nil, message, code: stubs of this
+ * process and of those forked from here share what they compress. */
+static int l_share_units(lua_State *L)
+{
+	lua_Integer bytes = luaL_optinteger(L, 1, STORE_BYTES);
+	struct esp_error err;
+	struct stub_store *st;
+
+	luaL_argcheck(L, bytes > 0 && bytes <= 1 << 30, 1, "size out of range");
+	st = lua_newuserdatauv(L, sizeof *st, 0);
+	*st = (struct stub_store){ NULL, 0 };
+	luaL_setmetatable(L, STORE_TYPE);
+	if (stub_store_open(st, (size_t)bytes) < 0) {
+		esp_fail(&err, ESP_E_NOMEM, "no memory to share");
+		return esp_push_fail(L, &err);
+	}
+	lua_setfield(L, LUA_REGISTRYINDEX, STORE_TYPE "s");
+	return esp_push_ok(L, 0, NULL);
+}
+
+static int l_store_gc(lua_State *L)
+{
+	stub_store_close(luaL_checkudata(L, 1, STORE_TYPE));
+	return 0;
 }
 
 /* esp.stub(rom) -> stub | nil, message, code: loads it into the chip and waits
@@ -21,6 +49,9 @@ static int l_stub(lua_State *L)
 	struct stub *s = lua_newuserdatauv(L, sizeof *s, 1);
 
 	stub_init(s, rom->port);
+	lua_getfield(L, LUA_REGISTRYINDEX, STORE_TYPE "s");
+	s->store = lua_touserdata(L, -1);	/* NULL: none is shared */
+	lua_pop(L, 1);
 	luaL_setmetatable(L, ESP_STUB_TYPE);
 	lua_pushvalue(L, 1);
 	lua_setiuservalue(L, -2, 1);	/* keeps rom and port alive */
@@ -136,7 +167,7 @@ static void set_count(lua_State *L, const char *key, uint64_t n)
 }
 
 /* stub:counters() -> { sent=, resent=, sent_bytes=, received_bytes=, queries=,
- * repeated=, bad=, plain=, packed= } since it was started */
+ * repeated=, bad=, plain=, packed=, shared= } since it was started */
 static int l_counters(lua_State *L)
 {
 	const struct stub_counters *c = &check_stub(L)->counters;
@@ -151,6 +182,7 @@ static int l_counters(lua_State *L)
 	set_count(L, "bad", c->bad);
 	set_count(L, "plain", c->plain);
 	set_count(L, "packed", c->packed);
+	set_count(L, "shared", c->shared);
 	return 1;
 }
 
@@ -453,10 +485,16 @@ static const luaL_Reg methods[] = {
 	{ NULL, NULL },
 };
 
-static const luaL_Reg functions[] = { { "stub", l_stub }, { NULL, NULL } };
+static const luaL_Reg functions[] = {
+	{ "stub", l_stub }, { "share_units", l_share_units }, { NULL, NULL },
+};
 
 void esp_open_stub(lua_State *L)
 {
+	luaL_newmetatable(L, STORE_TYPE);
+	lua_pushcfunction(L, l_store_gc);
+	lua_setfield(L, -2, "__gc");
+	lua_pop(L, 1);
 	luaL_newmetatable(L, ESP_STUB_TYPE);
 	luaL_setfuncs(L, methods, 0);
 	lua_pushvalue(L, -1);
