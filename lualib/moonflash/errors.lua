@@ -112,11 +112,16 @@ function errors.is(err, code)
   return getmetatable(err) == meta and (code == nil or err.code == code)
 end
 
+-- What Lua itself raises when there is no memory, word for word.
+local OUT_OF_MEMORY <const> = "not enough memory"
+
 --- Make one of our errors of whatever was caught.
 -- @param caught an error table (returned as it is), or any other value
--- @treturn table an error; foreign values become code `script`
+-- @treturn table an error; foreign values become code `script`, Lua's own error
+-- for want of memory `nomem`
 function errors.wrap(caught)
   if errors.is(caught) then return caught end
+  if caught == OUT_OF_MEMORY then return errors.new("nomem", "out of memory") end
   local message = type(caught) == "table" and caught.message
   return errors.new("script", type(message) == "string" and message or tostring(caught),
     { cause = caught })
@@ -142,7 +147,7 @@ end
 -- @param err error table or any caught value
 -- @treturn integer 1..9 or 130
 function errors.exit_code(err)
-  if not errors.is(err) then return 1 end
+  err = errors.wrap(err)
   return err.exit or errors.codes[err.code].exit
 end
 

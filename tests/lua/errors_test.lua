@@ -66,6 +66,11 @@ function TestErrors:test_exit_codes_are_those_of_the_manual()
   lu.assertEquals(errors.exit_code(errors.new("gone", "m", { exit = 8 })), 8)
 end
 
+function TestErrors:test_the_interpreters_own_want_of_memory_is_one_of_the_machine()
+  lu.assertTrue(errors.is(errors.wrap("not enough memory"), "nomem"))
+  lu.assertEquals(errors.exit_code("not enough memory"), 9)
+end
+
 function TestErrors:test_every_code_has_a_legal_exit_code_and_a_text()
   for code, entry in pairs(errors.codes) do
     lu.assertTrue(entry.exit == 130 or (entry.exit >= 1 and entry.exit <= 9), code)
