@@ -30,6 +30,7 @@ device.open_port = connection.open_port
 -- @treturn device with `port`, `rom`, `chip`, `loader`; close it (`<close>`)
 -- @raise port errors (exit 3), `timeout` (4), `wrong_chip` (5)
 function device.open(opt, rom_only)
+  report.note("opening", { port = opt.port })
   local stub = connection.public_stub(opt)
   local port = connection.open_port(opt)
   local dev = setmetatable({ port = port, opt = opt, port_name = port:info().name,
@@ -145,6 +146,8 @@ function device:flash()
   info.size = info.size_bytes
   self.loader:set_flash_size(info.size)
   self.flash_info = info
+  report.event("flash", { id = info.id, size = info.size, manufacturer = info.manufacturer,
+    part = info.part })
   report.stage("flash %s %s, %s", info.manufacturer or "unknown maker",
     info.part or ("id 0x%06x"):format(info.id), numbers.size_text(info.size))
   return info
@@ -214,6 +217,7 @@ end
 -- @tparam table request as for @{moonflash.plan.write}; `flash_bytes` and `hashes` are filled in
 -- @treturn plan
 function device:plan(request)
+  report.note("parts", { parts = request.parts })
   request.flash_bytes = self:flash().size
   if self.loader.digests then
     -- even if all is to be written: a damaged command shows only where it should

@@ -46,10 +46,11 @@ end
 --- Opens a ledger; makes its tables in an empty database.
 -- @tparam string url a file (PATH or sqlite:PATH), or postgres://USER:PW@HOST/DATABASE
 -- @tparam[opt] string station noted with what is reserved
+-- @tparam[opt] boolean patient wait for a server that does not answer now
 -- @treturn ledger close it (`<close>`)
 -- @raise `usage`, `io`, `file`
-function ledger.open(url, station)
-  local d = db.open(url)
+function ledger.open(url, station, patient)
+  local d = db.open(url, patient)
   local ok, e = pcall(function()
     must_know(d)
     migrate(d)

@@ -180,10 +180,11 @@ end
 
 --- Opens a database.
 -- @tparam string url
+-- @tparam[opt] boolean patient try for a while where it cannot be opened
 -- @treturn db close it (`<close>`)
 -- @raise `usage` for a URL of none, `io` where it cannot be opened, `file` where the
 --   file is something else
-function db.open(url)
+function db.open(url, patient)
   local dialect, where = dialects.of(url)
   if not dialect or where == "" then
     errors.raise("usage", ("'%s' names no ledger"):format(dialects.shown(url)),
@@ -193,7 +194,7 @@ function db.open(url)
     env = driver_of(dialect) }, db)
   local ok, e = pcall(patiently, function() connect(self) end, function(e)
     close(self)
-    return is_busy(self, e)
+    return is_busy(self, e) or patient and errors.is(e, "io")
   end)
   if not ok then
     self:close()

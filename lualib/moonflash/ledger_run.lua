@@ -1,11 +1,12 @@
 --- The running command's entry in the ledger: listens to what the command says of
 -- itself (@{moonflash.report}), and writes one row when it ends, however it ends.
 --
--- A command that will write a chip opens the ledger when its options are known, before
--- the port is touched. Any other opens it when it is about to change flash.
+-- A command that will write a chip tries the ledger when its options are known, before
+-- the port is touched. Any other tries it when it is about to change flash.
 -- @module moonflash.ledger_run
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
+local ledger <const> = require "moonflash.ledger"
 local report <const> = require "moonflash.report"
 local writes <const> = require "moonflash.ledger_writes"
 
@@ -24,7 +25,10 @@ local function first_line(path)
   return f and f:read "l"
 end
 
-local function station_of(opt)
+--- The station's name.
+-- @tparam table opt
+-- @treturn string|nil
+function run.station(opt)
   return opt.station or os.getenv "MOONFLASH_STATION" or first_line "/proc/sys/kernel/hostname"
     or os.getenv "HOSTNAME"
 end
@@ -33,16 +37,16 @@ local function operator_of(opt)
   return opt.operator or os.getenv "MOONFLASH_OPERATOR" or os.getenv "LOGNAME" or os.getenv "USER"
 end
 
--- What goes wrong before the first byte must end the run: no way around it is tried.
-local function open(self)
-  local ledger <const> = require "moonflash.ledger"
-  local ok, result = pcall(function()
-    local l = ledger.open(self.opt.ledger, station_of(self.opt))
-    self.ledger = l
+-- Proves that a record can be written. The connection is not kept: the run may be long,
+-- and it may be forked. What goes wrong here must end the run, no way around it is tried.
+local function prove(self)
+  local ok, e = pcall(function()
+    local l <close> = ledger.open(self.opt.ledger)
     l:prove_writable()
   end)
+  self.proven = ok
   if ok then return end
-  local e = errors.wrap(result)
+  e = errors.wrap(e)
   e.final, e.hint = true, e.hint or "nothing was written; without --ledger nothing is recorded"
   error(e, 0)
 end
@@ -51,6 +55,12 @@ end
 
 local HEAR <const> = {}
 
+-- In a gang, a command is prepared long before its board is there.
+function HEAR.opening(self, e)
+  self.record.port, self.opened = e.port, true
+  if not self.changed then self.started = esp.clock() end
+end
+
 function HEAR.chip(self, e)
   local r = self.record
   r.port, r.chip, r.mac, r.baud = e.port, e.chip, e.mac, e.baud
@@ -58,11 +68,11 @@ function HEAR.chip(self, e)
 end
 
 function HEAR.flash(self, e)
-  self.record.flash_id, self.record.flash_bytes = ("%06x"):format(e.id), e.size
+  self.record.flash_id, self.record.flash_bytes = ("0x%06x"):format(e.id), e.size
 end
 
 function HEAR.changing(self)
-  if not self.ledger and not writes.never(self.command) then open(self) end
+  if not self.proven and not writes.never(self.command) then prove(self) end
   self.changed = true
 end
 
@@ -99,21 +109,21 @@ end
 --- A command begins.
 -- @tparam string command its name, or a Lua file's
 -- @tparam table opt the global options that are known so far
+-- @treturn table an entry, for the functions below
 function run.begin(command, opt)
-  if not opt.ledger then return end
+  if not current then report.listen(listen, true) end
   current = { command = command, opt = opt, started = esp.clock(), record = {}, parts = {},
     durations = {} }
-  report.listen(listen)
+  return current
 end
 
---- The command's options are known: opens the ledger if it will write a chip.
+--- The command's options are known: tries the ledger if it will write a chip.
+-- @tparam table entry
 -- @tparam table opt
 -- @raise what opening it raises
-function run.options(opt)
-  if not opt.ledger then return end
-  if not current then run.begin("", opt) end
-  current.opt = opt
-  if not current.ledger and writes.will(current.command, opt) then open(current) end
+function run.options(entry, opt)
+  entry.opt = opt
+  if opt.ledger and not entry.proven and writes.will(entry.command, opt) then prove(entry) end
 end
 
 local function result_of(e, exit)
@@ -141,8 +151,9 @@ end
 
 local function complete(self, e, exit)
   local r, seconds = self.record, esp.clock() - self.started
-  r.seconds, r.durations = seconds, self.durations
-  r.station, r.operator, r.port = station_of(self.opt), operator_of(self.opt), r.port or self.opt.port
+  r.seconds, r.durations = seconds, next(self.durations) and self.durations
+  r.station, r.operator = run.station(self.opt), operator_of(self.opt)
+  r.port = r.port or self.opt.port
   r.command, r.version, r.exit, r.result = self.command, esp.version, exit, result_of(e, exit)
   if e then r.error, r.error_code, r.addr = tostring(e), e.code, e.addr end
   recipe_of(self, r)
@@ -163,29 +174,30 @@ local function spool(record)
   return ("it is kept in %s: moonflash ledger add %s"):format(SPOOL, SPOOL)
 end
 
+-- Is there something to record? What fails before a port is opened is no unit's run.
+local function counts(self, e)
+  return self.opt.ledger and self.proven and self.opened and (e or self.record.chip)
+end
+
 --- The command has ended: writes its record.
+-- @tparam table entry
 -- @tparam[opt] table e the error that it ended with
 -- @tparam integer exit its exit code
 -- @raise the failure of a record, with exit 8, where the run itself was good
-function run.finish(e, exit)
-  local self = current
-  current = nil
-  if not self or not self.ledger then return end
-  if not e and not self.record.chip then return self.ledger:close() end    -- no chip was touched
+function run.finish(entry, e, exit)
+  if not counts(entry, e) then return end
   debug.sethook()                 -- a first Ctrl-C does not stop the record; a second one does
-  local record = complete(self, e, exit)
-  record.uid = self.ledger.identity()
-  local ok, why = pcall(self.ledger.record, self.ledger, record)
-  self.ledger:close()
+  local record = complete(entry, e, exit)
+  local ok, why = pcall(function()
+    local l <close> = ledger.open(entry.opt.ledger, nil, true)
+    record.uid = l.identity()
+    l:record(record)
+  end)
   if ok then return end
   local kept = spool(record)
   if e then return report.warn("this run is not in the ledger: %s; %s", tostring(why), kept) end
   errors.raise("io", "the chip is written and proven, but the run is not in the ledger: "
     .. tostring(why), { exit = 8, changed = true, hint = kept })
 end
-
---- The open ledger of the running command, or nil.
--- @treturn ledger|nil
-function run.ledger() return current and current.ledger end
 
 return run

@@ -59,9 +59,6 @@ function command.add_options(parser, variants, default, resolved)
     parser:option("--units", "the units' data, instead of the recipe's file"):argname("FILE")
     parser:option("--serial", "the serial number of this unit"):argname("TEXT")
   end
-  parser:option("--ledger", "the record of units: serial numbers come from it"):argname("FILE")
-  parser:option("--operator", "who flashes, for the ledger"):argname("NAME")
-  parser:option("--station", "where, for the ledger"):argname("NAME")
   params.add_options(resolved.params, parser)
 end
 

@@ -5,7 +5,6 @@ local device <const> = require "moonflash.device"
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
 local files <const> = require "moonflash.files"
-local flash_chips <const> = require "moonflash.flash_chips"
 local flash_mode <const> = require "moonflash.flash_mode"
 local flashing <const> = require "moonflash.flashing"
 local identify <const> = require "moonflash.identify"
@@ -118,12 +117,27 @@ local function layout_bytes(stage, real)
   return bytes
 end
 
+local function facts_of_backup(b)
+  local size = b.meta.flash.size
+  local blank = ("\xff"):rep(0x1000)
+  return identify.flash(function(addr, n)
+    local bytes = b:read(addr, n)
+    if bytes then return bytes end
+    local pieces = {}
+    for at = addr // 0x1000 * 0x1000, addr + n - 1, 0x1000 do
+      pieces[#pieces + 1] = b:read(at, 0x1000) or blank
+    end
+    return table.concat(pieces):sub(addr % 0x1000 + 1, addr % 0x1000 + n)
+  end, size)
+end
+
 -- Lays a stage out on an imagined erased chip: what is wrong there is wrong on any.
 local function check_offline(stage)
   check_plain(stage.list)
   local size = layout_bytes(stage, files.MAX_BYTES)
   local r = place.stage(stage.list, { offline = true, flash_bytes = size,
-    facts = erased_chip(size), values = {}, mode = "keep", freq = stage.header.freq })
+    facts = erased_chip(size), values = {}, mode = "keep", freq = stage.header.freq,
+    identify = facts_of_backup })
   if #r.parts > 0 then
     plan.write { parts = r.parts, keep = r.keep, flash_bytes = size,
       allow_partial = r.allow_partial }
@@ -204,20 +218,6 @@ local function choose_mode(dev, stage)
   return flashing.choose_mode(dev, { parsed = parsed }, { mode = stage.header.mode })
 end
 
-local function facts_of_backup(b)
-  local size = b.meta.flash.size
-  local blank = ("\xff"):rep(0x1000)
-  return identify.flash(function(addr, n)
-    local bytes = b:read(addr, n)
-    if bytes then return bytes end
-    local pieces = {}
-    for at = addr // 0x1000 * 0x1000, addr + n - 1, 0x1000 do
-      pieces[#pieces + 1] = b:read(at, 0x1000) or blank
-    end
-    return table.concat(pieces):sub(addr % 0x1000 + 1, addr % 0x1000 + n)
-  end, size)
-end
-
 local function context(job, dev, stage)
   local flash = dev:flash()
   local ctx = { flash_bytes = layout_bytes(stage, flashing.usable(dev)), flash = flash,
@@ -256,23 +256,22 @@ end
 local function lay_out(job, dev, stage)
   local ctx = context(job, dev, stage)
   local r = place.stage(stage.list, ctx)
-  parts.must_fit(r.parts[1] and (function()
-    local list = {}
-    for _, one in ipairs(r.parts) do
-      if one.data then list[#list + 1] = one end
-    end
-    return list
-  end)() or {}, dev:flash())
-  patch_plain(r, ctx, stage, dev:flash())
-  return r, ctx
+  local flash, data = dev:flash(), {}
+  for _, one in ipairs(r.parts) do
+    if one.data then data[#data + 1] = one end
+  end
+  parts.must_fit(data, flash)
+  plan.write { parts = r.parts, keep = r.keep, flash_bytes = flash.size,
+    allow_partial = r.allow_partial }
+  return { result = r, ctx = ctx }
 end
 
--- Every stage is laid out before the first one is written.
+-- Every stage is laid out before the first one is written. What was laid out for the
+-- first one counts; the others are laid out again on what the chip holds then.
 local function check_all(job, dev)
-  for _, stage in ipairs(job.stages) do
-    local r = lay_out(job, dev, stage)
-    plan.write { parts = r.parts, keep = r.keep, flash_bytes = dev:flash().size,
-      allow_partial = r.allow_partial }
+  for i, stage in ipairs(job.stages) do
+    local laid = lay_out(job, dev, stage)
+    if i == 1 then stage.laid = laid end
   end
 end
 
@@ -321,7 +320,9 @@ end
 
 local function do_stage(job, dev, board, stage)
   if stage.hooks.before then stage.hooks.before(board) end
-  local r, ctx = lay_out(job, dev, stage)
+  local laid = stage.laid or lay_out(job, dev, stage)
+  local r, ctx = laid.result, laid.ctx
+  patch_plain(r, ctx, stage, dev:flash())
   local request = { parts = r.parts, keep = r.keep, full = job.opt.full,
     allow_partial = r.allow_partial }
   local steps = dev:plan(request)
@@ -333,8 +334,6 @@ local function do_stage(job, dev, board, stage)
     dev:afterwards(flashing.prove_mode, dev, { parts = r.parts }, ctx.choice)
   end
   add_summary(job, s, r)
-  job.firmware = r.firmware and (r.nodemcu and nodemcu.describe(r.nodemcu) or r.firmware.name)
-    or job.firmware
   step(job, stage, "written", { bytes = s.bytes, sectors_written = s.written,
     sectors_skipped = s.skipped })
   dev:afterwards(call_hooks, job, stage, "written", board, stage.name)
@@ -367,23 +366,16 @@ end
 
 local function open_ledger(job)
   if job.ledger or not job.opt.ledger or job.opt.dry_run then return job.ledger end
-  return require("moonflash.ledger").open(job.opt.ledger)
+  if not recipe_unit.needs_ledger(job.d, job.opt) then return nil end
+  local ledger_run <const> = require "moonflash.ledger_run"
+  return require("moonflash.ledger").open(job.opt.ledger, ledger_run.station(job.opt), true)
 end
 
-local function record(job, dev, ledger, result, e)
-  if not ledger or job.opt.dry_run then return end
-  ledger:record { time = job.began, station = job.opt.station, operator = job.opt.operator,
-    port = dev.port_name, chip = dev.chip.chip, mac = dev.chip.mac,
-    flash_id = dev.flash_info and dev.flash_info.id, serial = job.unit and job.unit.serial,
-    recipe = job.source.file, variant = job.variant,
-    recipe_digest = job.source.text and esp.sha256(job.source.text), parts = job.summary.parts,
-    firmware = job.firmware, durations = { total = esp.clock() - job.started },
-    retries = job.summary.retries, result = result, error = e and tostring(e) }
-end
-
+-- The command line records every run (@{moonflash.ledger_run}); here only those of
+-- tests, in the ledger that they brought.
 local function know_unit(job, dev, board, ledger)
   job.unit, job.values = recipe_unit.identify(job.d, dev.chip, { units = job.units,
-    ledger = ledger, params = job.params, variant = job.variant }, job.opt)
+    ledger = ledger, params = job.params, variant = job.variant, board = board }, job.opt)
   board.unit = job.unit
   if job.unit.serial then report.stage("serial number %s", job.unit.serial) end
 end
@@ -422,8 +414,8 @@ local function finish(job, dev)
     sum.skipped)
 end
 
--- What fails tells the recipe and the ledger, and goes on failing.
-local function failed(job, dev, board, ledger, e)
+-- What fails tells the recipe, and goes on failing.
+local function failed(job, dev, board, e)
   local wrapped = errors.wrap(e)
   if dev.changed and not wrapped.exit then
     wrapped = errors.after_change(wrapped, nil, wrapped.hint)
@@ -433,8 +425,6 @@ local function failed(job, dev, board, ledger, e)
     local ok, why = pcall(job.d.on_error, board, tostring(wrapped))
     if not ok then report.warn("on_error: %s", tostring(why)) end
   end
-  local ok, why = pcall(record, job, dev, ledger, "failed", wrapped)
-  if not ok then report.warn("the ledger: %s", tostring(why)) end
   error(wrapped, 0)
 end
 
@@ -444,11 +434,11 @@ end
 function run.execute(job)
   job.summary = { bytes = 0, written = 0, skipped = 0, retries = 0, parts = {} }
   job.started, job.began = esp.clock(), os.time()
-  local ledger = open_ledger(job)
+  local dev <close> = device.open(job.opt)
+  local ledger = open_ledger(job)          -- not before: a gang forks where a board is opened
   local closer <close> = setmetatable({}, { __close = function()
     if ledger and ledger ~= job.ledger then ledger:close() end
   end })
-  local dev <close> = device.open(job.opt)
   local board = recipe_dev.new(dev, { params = job.params, variant = job.variant })
   local ok, e = pcall(carry_out, job, dev, board, ledger)
   if not ok then failed(job, dev, board, ledger, e) end

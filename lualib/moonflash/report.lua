@@ -44,8 +44,16 @@ end
 
 --- Hears every event, with `--json` and without.
 -- @tparam function listener gets the event's name and fields
-function report.listen(listener)
-  state.listeners[#state.listeners + 1] = listener
+-- @tparam[opt] boolean stays hears those after @{report.to}, too
+function report.listen(listener, stays)
+  state.listeners[#state.listeners + 1] = { hear = listener, stays = stays }
+end
+
+--- Tells listeners something that is no event for others, such as bytes.
+-- @tparam string name
+-- @tparam table fields
+function report.note(name, fields)
+  for _, listener in ipairs(state.listeners) do listener.hear(name, fields) end
 end
 
 --- Sends events to a function, and nothing to standard output and error: this
@@ -53,7 +61,11 @@ end
 -- @tparam function sink gets each event as a line
 function report.to(sink)
   state.json, state.sink, state.width, state.started = true, sink, false, true
-  state.listeners = {}
+  local staying = {}
+  for _, listener in ipairs(state.listeners) do
+    if listener.stays then staying[#staying + 1] = listener end
+  end
+  state.listeners = staying
 end
 
 --- How text looks: a @{moonflash.style}.
@@ -99,7 +111,7 @@ end
 -- @tparam string name the event's name
 -- @tparam[opt] table fields more fields
 function report.event(name, fields)
-  for _, listener in ipairs(state.listeners) do listener(name, fields or {}) end
+  report.note(name, fields or {})
   if not state.json then return end
   if not state.started then
     state.started = true
@@ -194,6 +206,17 @@ function report.line(format, ...)
   print(select("#", ...) > 0 and format:format(...) or format)
 end
 
+--- What a recipe prints; an event with `--json`.
+-- @tparam string s text, with its line ends
+-- @tparam[opt] boolean err it goes to standard error
+function report.output(s, err)
+  report.event("output", { text = s, stderr = err })
+  if state.json then return end
+  close_line()
+  local stream = err and io.stderr or io.stdout
+  stream:write(s)
+end
+
 --- The result as a table: printed as an event with `--json`, else left to the
 -- lines that the command prints.
 -- @tparam table fields plain values only
@@ -219,7 +242,7 @@ function report.failure(e)
   if state.sink then return end
   close_line()
   io.stderr:write(state.err:paint("failure", "moonflash:"), " ", message, "\n")
-  if e.hint then io.stderr:write(state.err:paint("hint", "hint:"), " ", e.hint, "\n") end
+  if e.hint then io.stderr:write(state.err:paint("hint", "hint:"), " ", text.escape(e.hint, { newlines = true }), "\n") end
   if e.traceback and state.verbose then io.stderr:write(e.traceback, "\n") end
 end
 
