@@ -77,7 +77,7 @@ check: check-build ; sh tests/run.sh $(BUILD)
 asan: ; $(MAKE) check BUILD=build/asan O=-O1 \
 	SAN='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 bench: $(BUILD)/moonflash ; sh tests/bench/run.sh $(BUILD)
-soak: $(BUILD)/moonflash ; $(BUILD)/moonflash tests/soak/soak.lua all $(or $(N),1000) $(SEED)
+soak: $(BUILD)/moonflash ; $(BUILD)/moonflash --allow=all tests/soak/soak.lua all $(or $(N),1000) $(SEED)
 fuzz: $(BUILD)/embed.o ; BUILD=$(BUILD) sh tests/fuzz/run.sh $(or $(SECONDS),60)
 
 install: all

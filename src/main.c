@@ -5,6 +5,7 @@
  * the top is printed with its hint and its exit code.
  */
 #include "embed.h"
+#include "lua/esp_confine.h"
 #include "lua/esp_lua.h"
 #include "port/port.h"
 
@@ -193,6 +194,7 @@ static int report(lua_State *L, int rc)
 int main(int argc, char **argv)
 {
 	struct { int argc; char **argv; } args = { argc, argv };
+	struct esp_memory memory = { 0, 0 };
 	lua_State *L = luaL_newstate();
 	int code;
 
@@ -201,6 +203,7 @@ int main(int argc, char **argv)
 		return EXIT_SCRIPT;
 	}
 	catch_signals();
+	esp_memory_watch(L, &memory);
 	lua_pushcfunction(L, run);
 	lua_pushlightuserdata(L, &args);
 	code = report(L, lua_pcall(L, 1, 1, 0));

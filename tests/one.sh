@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs one test file, whatever it is written in, with TAP on stdout.
 case $1 in
-*.lua) exec "$MOONFLASH" "$1" --output tap ;;
+*.lua) exec "$MOONFLASH" --allow=all "$1" --output tap ;;
 esac
 # cmocka 1.1 says "not ok ... # SKIP" of a skipped test; TAP wants "ok".
 out=$(mktemp)

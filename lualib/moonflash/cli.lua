@@ -22,6 +22,9 @@ cli.GLOBALS = {
   { "--before", "RESET", "how to reach the loader: nodemcu, classic, ck, wifio, dtr, none" },
   { "--after", "RESET", "what to do at the end: run (default), stay, none" },
   { "--wait", "SECONDS", "wait so long for a board that is reset by hand" },
+  { "--allow", "WHAT", "let a Lua file do more: read=DIR, write=DIR, exec, env=NAME, ports,"
+    .. " net, all; may be repeated" },
+  { "--locked", nil, "refuse a recipe that differs from moonflash.lock" },
   { "--no-stub", nil, "use the chip's own ROM loader only" },
   { "--stub", "FILE", "use another flasher stub, a file in the public JSON format" },
   { "--json", nil, "one JSON event per line on standard output" },
@@ -184,7 +187,7 @@ local function add_globals(parser)
       o = parser:option(g[1]):argname(g[2])
       if g[1] == "-L" then o:count("*"):target("dirs") end
       if g[1] == "-e" then o:target("code") end
-      if g[1] == "--exec-on" then o:count("*") end
+      if g[1] == "--exec-on" or g[1] == "--allow" then o:count("*") end
     else
       o = parser:flag(g[1])
     end
@@ -249,6 +252,7 @@ end
 -- @raise `usage`
 function cli.parse(parser)
   local opt = settle(parse_with(parser, cli.args))
+  opt.permissions = cli.permissions
   cli.options = opt
   report.setup(opt)
   if cli.entry then require("moonflash.ledger_run").options(cli.entry, opt) end
@@ -275,13 +279,14 @@ local function load_text(text, chunkname, env)
   return f
 end
 
+-- The first file that a command loads, and what lies beside it, share permissions.
 local function run_file(path, rest)
-  local text, why = read_file(path)
-  if not text then errors.raise("file", ("cannot read %s"):format(why)) end
-  text = text:gsub("^#[^\n]*", "", 1)
-  rest[0] = path
-  _G.arg = rest
-  return load_text(text, "@" .. path, _G)(table.unpack(rest))
+  local loading <const> = require "moonflash.confine_load"
+  local p = cli.permissions
+  if p and loading.is_beside(path, p) then return loading.run(path, rest, p) end
+  p = loading.permissions(path, cli.args)
+  cli.permissions = cli.permissions or p
+  return loading.run(path, rest, p, true)
 end
 
 -- A Lua file that returns a recipe wants it carried out.

@@ -85,25 +85,36 @@ end
 -- What was heard behind the last text that was expected, by port.
 local unread = setmetatable({}, { __mode = "k" })
 
+-- Where a match ends, and its captures or all of it.
+local function by_pattern(pattern)
+  return function(heard)
+    local _, last = heard:find(pattern)
+    if last then return last, heard:match(pattern) end
+  end
+end
+
 --- Waits until the chip prints something. What it prints behind that is kept for
 -- the next call.
 -- @param port an `esp` port, at the console's rate
--- @tparam string pattern a Lua pattern: `"\n> $"`, `"heap: (%d+)"`
+-- @tparam string|table pattern a Lua pattern: `"\n> $"`, `"heap: (%d+)"`; or `text` and
+--   `find(heard)`, which returns where a match ends and what is to be returned
 -- @tparam[opt=10] number seconds on the port's clock
 -- @treturn string,... the pattern's captures, or all that matched
 -- @raise `timeout`, with what was heard instead
 function console.expect(port, pattern, seconds)
+  local find = type(pattern) == "table" and pattern.find or by_pattern(pattern)
   local heard = unread[port] or ""
   local till = port:now() + math.floor((seconds or 10) * 1e6)
   while true do
-    local _, last = heard:find(pattern)
-    if last then
-      unread[port] = heard:sub(last + 1)
-      return heard:match(pattern)
+    local found = table.pack(find(heard))
+    if found[1] then
+      unread[port] = heard:sub(found[1] + 1)
+      return table.unpack(found, 2, found.n)
     end
     unread[port] = heard
     if port:now() >= till then
-      errors.raise("timeout", ("%q was not heard within %g s"):format(pattern, seconds or 10), {
+      errors.raise("timeout", ("%q was not heard within %g s"):format(
+        type(pattern) == "table" and pattern.text or pattern, seconds or 10), {
         hint = "heard instead: " .. (heard == "" and "nothing"
           or text.escape(heard:sub(-SHOWN)):sub(-SHOWN)) })
     end

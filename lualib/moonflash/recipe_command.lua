@@ -162,6 +162,23 @@ function subject:tests(opt)
   return list
 end
 
+--- What the recipe is in each of its variants, or only as it is.
+-- @treturn {table,...} as from `recipe:resolve`
+function subject:every_variant()
+  local loader, list = command.loader(self.base), {}
+  for i, name in ipairs(self.recipe:variants(self.source, loader)) do
+    list[i] = self.recipe:resolve(self.source, loader, name)
+  end
+  return #list > 0 and list or { self.resolved }
+end
+
+--- The values of a variant's parameters.
+-- @tparam table resolved
+-- @tparam table opt options as parsed
+-- @treturn table by name
+-- @raise `usage`
+function subject:params(resolved, opt) return params.values(resolved.params, opt) end
+
 --- Runs one of them.
 -- @tparam table test
 -- @tparam table given as for `recipe_trial.run`

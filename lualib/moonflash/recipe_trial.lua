@@ -86,9 +86,9 @@ local function make_flash(file, size)
   for _ = 1, size // #piece do errors.check(f:write(piece)) end
 end
 
-local function board_of(test, extra)
+local function board_of(test, extra, folder)
   local board = { size = "4M" }
-  for name, value in pairs(test.board or {}) do board[name] = value end
+  for name, value in pairs(folder:board(test.board)) do board[name] = value end
   for name, value in pairs(extra) do board[name] = value end
   return board
 end
@@ -116,7 +116,7 @@ end
 --   name), `source`, `ledger`, `values`, `variant`, `prefix`
 -- @treturn {table,...} results for `board_test.tap`
 function trial.run(recipe, test, given)
-  local board, labels = board_of(test, given.board), {}
+  local board, labels = board_of(test, given.board, given.folder), {}
   local folder = in_memory(given.folder, labels)
   local t = board_test.new(given.file, board, given.base, { labels = labels,
     prefix = given.prefix, read = function(path) return given.folder:read(path) end })

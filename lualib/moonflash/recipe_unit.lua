@@ -64,7 +64,8 @@ end
 local function take_row(u, d, units, ledger, opt)
   local pool = type(d.units) == "table" and d.units.pool
   if pool and opt.dry_run then
-    u.row = setmetatable({}, { __index = function(_, name) return ("(%s)"):format(name) end })
+    u.row = setmetatable({}, { __recipes = { fields = "*", computed = true },
+      __index = function(_, name) return ("(%s)"):format(name) end })
   elseif pool then
     u.row, u.row_is_new = ledger:take(pool, u.mac)
   elseif units then

@@ -12,6 +12,9 @@ end
 --- The line of the user's file that is being carried out.
 -- @treturn string|nil "flash.lua:12"; nil when no file of the user's is running
 function where.caller()
+  local confine = package.loaded["moonflash.confine"]
+  local there = confine and confine.position()     -- in a process of its own
+  if there then return there end
   local level = 2
   while true do
     local info = debug.getinfo(level, "Sl")

@@ -217,6 +217,17 @@ function report.output(s, err)
   stream:write(s)
 end
 
+--- What a recipe prints; an event with `--json`.
+-- @tparam string s text, with its line ends
+-- @tparam[opt] boolean err it goes to standard error
+function report.output(s, err)
+  report.event("output", { text = s, stderr = err })
+  if state.json then return end
+  close_line()
+  local stream = err and io.stderr or io.stdout
+  stream:write(s)
+end
+
 --- The result as a table: printed as an event with `--json`, else left to the
 -- lines that the command prints.
 -- @tparam table fields plain values only

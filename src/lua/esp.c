@@ -37,6 +37,7 @@ int luaopen_esp(lua_State *L)
 	esp_open_bytes(L);
 	esp_open_system(L);
 	esp_open_terminal(L);
+	esp_open_confine(L);
 	esp_open_process(L);
 	lua_pushstring(L, MOONFLASH_VERSION);
 	lua_setfield(L, -2, "version");

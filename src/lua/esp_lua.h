@@ -43,6 +43,10 @@ void esp_open_sim(lua_State *L);
 void esp_open_bytes(lua_State *L);
 void esp_open_system(lua_State *L);
 void esp_open_terminal(lua_State *L);
+void esp_open_confine(lua_State *L);	/* with the next three */
+void esp_open_folder(lua_State *L);
+void esp_open_memory(lua_State *L);
+void esp_open_exec(lua_State *L);
 void esp_open_process(lua_State *L);
 
 #endif

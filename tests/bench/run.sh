@@ -13,9 +13,9 @@ echo "== start-up"
 echo "== the interpreter"
 "$build/bench/cpu"
 echo "== whole commands on the paced simulated chip"
-"$build/moonflash" tests/bench/flash_bench.lua
+"$build/moonflash" --allow=all tests/bench/flash_bench.lua
 echo "== sixteen boards at once"
-"$build/moonflash" tests/bench/many_bench.lua
+"$build/moonflash" --allow=all tests/bench/many_bench.lua
 echo "== over a network"
 $cc -O2 -Wall -o "$build/bench/delay_proxy" tests/bench/delay_proxy.c
-"$build/moonflash" tests/bench/remote_bench.lua "$build/bench/delay_proxy"
+"$build/moonflash" --allow=all tests/bench/remote_bench.lua "$build/bench/delay_proxy"

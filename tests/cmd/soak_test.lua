@@ -6,7 +6,7 @@ local lu = require "luaunit"
 TestSoak = {}
 
 local function soak(kind, n)
-  local out, err, code = harness.run("tests/soak/soak.lua", kind, n,
+  local out, err, code = harness.run("--allow=all", "tests/soak/soak.lua", kind, n,
     os.getenv("SEED") or tostring(os.time()))
   lu.assertEquals(code, 0, out .. err)
   lu.assertStrContains(out, " 0 WRONG")

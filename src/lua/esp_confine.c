@@ -1,0 +1,268 @@
+/* The process of a recipe, seen from the program that works for it. */
+#include "esp_confine.h"
+#include "esp_lua.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define GUEST_TYPE "esp.guest"
+#define CHUNKS_MAX 8
+#define LOOK_MS 200		/* between looks at the signal flag */
+
+struct guest {
+	pid_t pid;		/* 0 when there is none */
+	int fd;
+	int status;		/* of waitpid, once it has ended */
+};
+
+static struct guest *check_guest(lua_State *L)
+{
+	return luaL_checkudata(L, 1, GUEST_TYPE);
+}
+
+/* ---- its end ---- */
+
+static void end(struct guest *g)
+{
+	if (g->fd >= 0)
+		close(g->fd);
+	g->fd = -1;
+	if (!g->pid)
+		return;
+	kill(g->pid, SIGKILL);
+	while (waitpid(g->pid, &g->status, 0) < 0 && errno == EINTR)
+		;
+	g->pid = 0;
+}
+
+/* A link closes because the process behind it ends, whose own status says why; it
+ * gets a second for that. */
+static void let_end(struct guest *g)
+{
+	int ms;
+
+	for (ms = 0; g->pid && ms < 1000; ms += 10) {
+		if (waitpid(g->pid, &g->status, WNOHANG) == g->pid)
+			g->pid = 0;
+		else
+			poll(NULL, 0, 10);
+	}
+	end(g);
+}
+
+/* nil, message, word for a link that broke: "nomem", "time" or "gone". */
+static int fail_ended(lua_State *L, struct guest *g)
+{
+	int s;
+
+	let_end(g);
+	s = g->status;
+	luaL_pushfail(L);
+	if (WIFEXITED(s) && WEXITSTATUS(s) == ESP_CHILD_NOMEM) {
+		lua_pushliteral(L, "it used up its memory");
+		lua_pushliteral(L, "nomem");
+	} else if (WIFSIGNALED(s) && (WTERMSIG(s) == SIGXCPU || WTERMSIG(s) == SIGKILL)) {
+		lua_pushliteral(L, "it used up its processor time");
+		lua_pushliteral(L, "time");
+	} else {
+		lua_pushfstring(L, "its process ended by itself (status 0x%x)", s);
+		lua_pushliteral(L, "gone");
+	}
+	return 3;
+}
+
+/* ---- messages ---- */
+
+static int fail_word(lua_State *L, const char *text, const char *word)
+{
+	luaL_pushfail(L);
+	lua_pushstring(L, text);
+	lua_pushstring(L, word);
+	return 3;
+}
+
+enum { MOVED, INTERRUPTED, BROKEN };
+
+/* Waits until the link can be read or written, or a signal comes. */
+static int wait_for(const struct guest *g, short events)
+{
+	struct pollfd p = { g->fd, events, 0 };
+
+	for (;;) {
+		int n;
+
+		if (port_interrupted)
+			return INTERRUPTED;
+		n = poll(&p, 1, LOOK_MS);
+		if (n > 0)
+			return MOVED;
+		if (n < 0 && errno != EINTR)
+			return BROKEN;
+	}
+}
+
+/* Moves all of a buffer: read when events is POLLIN, else written. */
+static int move(const struct guest *g, short events, void *data, size_t len)
+{
+	char *at = data;
+
+	while (len) {
+		ssize_t n = events == POLLIN ? recv(g->fd, at, len, MSG_DONTWAIT)
+			: send(g->fd, at, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		int rc;
+
+		if (n > 0) {
+			at += n;
+			len -= (size_t)n;
+			continue;
+		}
+		if (n == 0 || (errno != EAGAIN && errno != EINTR))
+			return BROKEN;
+		rc = wait_for(g, events);
+		if (rc != MOVED)
+			return rc;
+	}
+	return MOVED;
+}
+
+static int fail_moved(lua_State *L, struct guest *g, int rc)
+{
+	if (rc == BROKEN)
+		return fail_ended(L, g);
+	end(g);			/* in the middle of a message: of no use any more */
+	return fail_word(L, "interrupted", "interrupted");
+}
+
+/* guest:send(bytes) -> true | nil, message, word */
+static int l_send(lua_State *L)
+{
+	struct guest *g = check_guest(L);
+	size_t len;
+	const char *s = luaL_checklstring(L, 2, &len);
+	uint32_t size = (uint32_t)len;
+	int rc;
+
+	luaL_argcheck(L, len <= ESP_LINK_MAX, 2, "too much at once");
+	if (g->fd < 0)
+		return fail_word(L, "the recipe's process has ended", "gone");
+	rc = move(g, POLLOUT, &size, sizeof size);
+	if (rc == MOVED)
+		rc = move(g, POLLOUT, (void *)(uintptr_t)s, len);
+	if (rc != MOVED)
+		return fail_moved(L, g, rc);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/* guest:receive() -> bytes | nil, message, word */
+static int l_receive(lua_State *L)
+{
+	struct guest *g = check_guest(L);
+	uint32_t size;
+	luaL_Buffer b;
+	char *at;
+	int rc;
+
+	if (g->fd < 0)
+		return fail_word(L, "the recipe's process has ended", "gone");
+	rc = move(g, POLLIN, &size, sizeof size);
+	if (rc != MOVED)
+		return fail_moved(L, g, rc);
+	if (size > ESP_LINK_MAX) {
+		end(g);
+		return fail_word(L, "it sent too much at once", "gone");
+	}
+	at = luaL_buffinitsize(L, &b, size);
+	rc = move(g, POLLIN, at, size);
+	if (rc != MOVED)
+		return fail_moved(L, g, rc);
+	luaL_pushresultsize(&b, size);
+	return 1;
+}
+
+static int l_close(lua_State *L)
+{
+	end(check_guest(L));
+	return 0;
+}
+
+/* ---- its start ---- */
+
+/* { {name, text}, ... } at index 1; the strings stay in the table. */
+static size_t read_chunks(lua_State *L, struct esp_child *out)
+{
+	lua_Integer i, n = luaL_len(L, 1);
+
+	luaL_argcheck(L, n >= 1 && n <= CHUNKS_MAX, 1, "between 1 and 8 chunks");
+	for (i = 0; i < n; i++) {
+		lua_geti(L, 1, i + 1);
+		luaL_checktype(L, -1, LUA_TTABLE);
+		lua_geti(L, -1, 1);
+		lua_geti(L, -2, 2);
+		out[i].name = luaL_checkstring(L, -2);
+		out[i].text = luaL_checklstring(L, -1, &out[i].len);
+		lua_pop(L, 3);
+	}
+	return (size_t)n;
+}
+
+/* esp.guest({ {name, text}, ... }, memory_bytes, seconds)
+ * -> guest | nil, message, word: a process in which the last of the chunks runs,
+ * confined; it gets its end of the link and the other chunks as functions */
+static int l_guest(lua_State *L)
+{
+	struct esp_child chunks[CHUNKS_MAX];
+	size_t n;
+	lua_Integer memory = luaL_checkinteger(L, 2), seconds = luaL_checkinteger(L, 3);
+	struct guest *g;
+	int ends[2];
+
+	luaL_checktype(L, 1, LUA_TTABLE);
+	luaL_argcheck(L, memory > 0, 2, "size out of range");
+	luaL_argcheck(L, seconds >= 0 && seconds <= 1000000, 3, "seconds out of range");
+	n = read_chunks(L, chunks);
+	g = lua_newuserdatauv(L, sizeof *g, 0);
+	*g = (struct guest){ 0, -1, 0 };
+	luaL_setmetatable(L, GUEST_TYPE);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return fail_word(L, strerror(errno), "io");
+	g->pid = fork();
+	if (g->pid == 0) {
+		esp_jail_enter(&ends[1], (unsigned)seconds);
+		esp_child_run(ends[1], chunks, n, (size_t)memory);
+	}
+	close(ends[1]);
+	g->fd = ends[0];
+	if (g->pid < 0) {
+		g->pid = 0;
+		end(g);
+		return fail_word(L, strerror(errno), "io");
+	}
+	return 1;
+}
+
+static const luaL_Reg methods[] = {
+	{ "send", l_send }, { "receive", l_receive }, { "close", l_close }, { "__gc", l_close },
+	{ "__close", l_close }, { NULL, NULL },
+};
+
+void esp_open_confine(lua_State *L)
+{
+	luaL_newmetatable(L, GUEST_TYPE);
+	luaL_setfuncs(L, methods, 0);
+	lua_pushvalue(L, -1);
+	lua_setfield(L, -2, "__index");
+	lua_pop(L, 1);
+	lua_pushcfunction(L, l_guest);
+	lua_setfield(L, -2, "guest");
+	esp_open_folder(L);
+	esp_open_memory(L);
+	esp_open_exec(L);
+}
