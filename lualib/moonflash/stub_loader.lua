@@ -29,6 +29,14 @@ local function try_rate(self, baud)
   return true
 end
 
+-- The rate at which the stub is loaded: most adapters carry it, and where it does
+-- not work the chip goes on at the rate before.
+local LOAD_BAUD <const> = 921600
+
+local function load_rate(baud, adapter)
+  return math.tointeger(tonumber(baud)) or math.min(adapters.rate(adapter) or LOAD_BAUD, LOAD_BAUD)
+end
+
 -- Goes to the rate asked for, or climbs to the fastest that carries the pattern.
 local function choose_rate(self, baud)
   if baud ~= "auto" then
@@ -55,8 +63,8 @@ end
 function stub_loader.start(rom, port, baud, adapter)
   local self = setmetatable({ rom = rom, port = port, name = "stub",
     has_hashes = true }, stub_loader)
+  self.stub = errors.check(esp.stub(rom, load_rate(baud, adapter)))
   self.adapter, self.start_baud = adapter, port:baud()
-  self.stub = errors.check(esp.stub(rom))
   choose_rate(self, baud)
   return self
 end

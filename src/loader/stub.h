@@ -102,8 +102,8 @@ void stub_close(struct stub *s);
 
 /* Loads the stub through the ROM, runs it and waits for its hello. */
 int stub_start(struct stub *s, struct rom *rom) __attribute__((warn_unused_result));
-/* The same, changing to `baud` after the first 600 bytes, which is faster. When
- * that rate does not work ESP_E_TIMEOUT: connect anew and take a lower one. */
+/* The same, changing to `baud` after the first kilobyte, which is faster. When
+ * that rate does not work it goes on at the one before; port->baud tells. */
 int stub_start_at(struct stub *s, struct rom *rom, uint32_t baud)
 	__attribute__((warn_unused_result));
 /* The stub runs already. Empties its queue. */

@@ -41,13 +41,16 @@ static int l_store_gc(lua_State *L)
 	return 0;
 }
 
-/* esp.stub(rom) -> stub | nil, message, code: loads it into the chip and waits
- * for its hello. The rom's port is in its hands from then on. */
+/* esp.stub(rom [, baud]) -> stub | nil, message, code: loads it into the chip, at
+ * that rate if it works (port:baud() tells), and waits for its hello. The rom's
+ * port is in its hands from then on. */
 static int l_stub(lua_State *L)
 {
 	struct rom *rom = luaL_checkudata(L, 1, ESP_ROM_TYPE);
+	uint32_t baud = lua_isnoneornil(L, 2) ? rom->port->baud : esp_check_u32(L, 2);
 	struct stub *s = lua_newuserdatauv(L, sizeof *s, 1);
 
+	luaL_argcheck(L, baud > 0 && baud <= PORT_MAX_BAUD, 2, "baud out of range");
 	stub_init(s, rom->port);
 	lua_getfield(L, LUA_REGISTRYINDEX, STORE_TYPE "s");
 	s->store = lua_touserdata(L, -1);	/* NULL: none is shared */
@@ -55,7 +58,7 @@ static int l_stub(lua_State *L)
 	luaL_setmetatable(L, ESP_STUB_TYPE);
 	lua_pushvalue(L, 1);
 	lua_setiuservalue(L, -2, 1);	/* keeps rom and port alive */
-	if (stub_start(s, rom) < 0)
+	if (stub_start_at(s, rom, baud) < 0)
 		return esp_push_fail(L, &s->err);
 	return 1;
 }

@@ -161,26 +161,32 @@ enum wire_status {
 	WIRE_E_BUSY = 8,	/* the queue is not empty */
 };
 
-/* The first stage: blocks of words from the host, an answer of four words from
+/* The first stage: blocks of words from the host, an answer of five words from
  * the chip. */
 #define WIRE_FIRST_WORD 0x5a6d46a5u	/* begins every block and answer */
 #define WIRE_FIRST_DATA 256		/* bytes in a block */
 #define WIRE_FIRST_WORDS 67		/* index, address, data, CRC-32 of these */
 #define WIRE_FIRST_BLOCKS 64
-#define WIRE_FIRST_ASK 0xffffffffu	/* as index: which blocks are there? */
-#define WIRE_FIRST_RUN 0xfffffffeu	/* as index: run address */
+#define WIRE_FIRST_CONTROL 0x80000000u	/* in an index: no block, and has no data */
+#define WIRE_FIRST_ASK 0xffffffffu	/* as index: which blocks are there? addr: tag */
+#define WIRE_FIRST_RUN 0xfffffffeu	/* as index: unpack, run address */
+#define WIRE_FIRST_SILENCE 0x800000	/* CPU cycles after which the old rate comes
+					 * back: 161 ms at 52 MHz, 105 at 80 */
 
-/* stub.bin: header, first stage, text, data. The first two words of the first
- * stage are the rate in use and the rate to change to. */
+/* Where the first stage unpacks the stub to: what goes to instruction RAM, which
+ * takes whole words only, then what stays there. */
+#define WIRE_FIRST_TEXT 0x2700
+#define WIRE_FIRST_IMAGE 0x27c0
+
+/* stub.bin: header, first stage, the stub packed. The first two words of the
+ * first stage are the rate in use and the rate to change to. */
 enum wire_blob {
 	WIRE_BLOB_MAGIC = 0,	/* u32 */
 	WIRE_BLOB_ENTRY = 4,	/* u32 */
-	WIRE_BLOB_TEXT_ADDR = 8, WIRE_BLOB_TEXT_SIZE = 12,
-	WIRE_BLOB_DATA_ADDR = 16, WIRE_BLOB_DATA_SIZE = 20,
-	WIRE_BLOB_FIRST_ADDR = 24, WIRE_BLOB_FIRST_SIZE = 28,
-	WIRE_BLOB_FIRST_ENTRY = 32,
-	WIRE_BLOB_HEADER = 36,
+	WIRE_BLOB_FIRST_ADDR = 8, WIRE_BLOB_FIRST_SIZE = 12, WIRE_BLOB_FIRST_ENTRY = 16,
+	WIRE_BLOB_PACKED_ADDR = 20,
+	WIRE_BLOB_HEADER = 24,
 };
-#define WIRE_BLOB_WORD 0x32464d6cu
+#define WIRE_BLOB_WORD 0x33464d6cu
 
 #endif

@@ -53,10 +53,18 @@ static int connect_stub(uint32_t stub_baud)
 	return stub_start_at(&stub, &rom, stub_baud);
 }
 
+/* The ROM's checksum lets one pair of flipped bits in eight through, so that with
+ * bad luck the first stage is damaged: then all over again. */
 static void start(const char *options, uint32_t baud, uint32_t stub_baud)
 {
+	int tries = 3, rc;
+
 	open_chip(options, baud);
-	assert_int_equal(connect_stub(stub_baud), 0);
+	while ((rc = connect_stub(stub_baud)) == ESP_E_TIMEOUT && --tries) {
+		stub_close(&stub);
+		assert_int_equal(port_set_baud(&port, baud), 0);
+	}
+	assert_int_equal(rc, 0);
 }
 
 static int finish(void **state)
@@ -65,7 +73,7 @@ static int finish(void **state)
 
 	(void)state;
 	chip_get_stats(port_sim_chip(&port), &stats);
-	assert_int_equal(stats.uart_lost, 0);
+	assert_true(stats.uart_lost == 0 || stats.resets > 2);
 	assert_int_equal(chip_nor(port_sim_chip(&port))->stats.busy_commands, 0);
 	stub_close(&stub);
 	port_close(&port);
@@ -105,6 +113,47 @@ static void test_rates(void **state)
 		finish(state);
 	}
 	open_chip("", 115200);		/* for the teardown */
+}
+
+/* A line that damages one byte in 50 at the rate asked for, and is good at the
+ * ROM's: the upload goes on there. */
+static void test_a_rate_that_fails_is_left_while_the_stub_loads(void **state)
+{
+	static const uint32_t rate[] = { 460800, 921600, 2000000, 4000000 };
+	char text[80];
+	size_t i;
+
+	for (i = 0; i < sizeof rate / sizeof *rate; i++) {
+		snprintf(text, sizeof text, "slow=0&maxbaud=115200&seed=%zu", i + 1);
+		start(text, 115200, rate[i]);
+		assert_int_equal(port.baud, 115200);
+		write_and_check(0x2000);
+		finish(state);
+	}
+	open_chip("", 115200);
+}
+
+/* Bytes until the stub runs, first stage included; once only, on a good line. */
+static void test_the_upload_is_short_and_sent_once(void **state)
+{
+	static const uint32_t rate[] = { 115200, 230400, 460800, 921600 };
+	size_t i;
+
+	for (i = 0; i < sizeof rate / sizeof *rate; i++) {
+		open_chip("", rate[i]);
+		rom_init(&rom, &port);
+		const struct rom_connect how = { reset_find("nodemcu", RESET_TO_LOADER), 1, 0,
+			false };
+		uint64_t before;
+
+		assert_int_equal(rom_connect(&rom, &how), 0);
+		stub_init(&stub, &port);
+		before = port_now_us(&port);
+		assert_int_equal(stub_start(&stub, &rom), 0);
+		assert_true((port_now_us(&port) - before) * rate[i] / 10000000 < 11000 + rate[i] / 20);
+		finish(state);
+	}
+	open_chip("", 115200);
 }
 
 static void test_over_old_data(void **state)
@@ -173,17 +222,6 @@ static void test_bad_rate(void **state)
 	start("maxbaud=1000000", 460800, 921600);
 	assert_int_equal(stub_set_baud(&stub, 3000000, WIRE_CLOCK_PLL), ESP_E_UNSUPPORTED);
 	assert_int_equal(port.baud, 921600);
-	write_and_check(0);
-}
-
-static void test_bad_start_rate(void **state)
-{
-	(void)state;
-	open_chip("maxbaud=500000", 115200);
-	assert_int_equal(connect_stub(2000000), ESP_E_TIMEOUT);
-	stub_close(&stub);
-	assert_int_equal(port_set_baud(&port, 115200), 0);
-	assert_int_equal(connect_stub(460800), 0);
 	write_and_check(0);
 }
 
@@ -256,13 +294,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T("the stub writes at every rate that its clocks can make", test_rates),
+		T("a rate that fails is left while the stub loads",
+			test_a_rate_that_fails_is_left_while_the_stub_loads),
+		T("the upload is short and sent once", test_the_upload_is_short_and_sent_once),
 		T("old data are replaced and their neighbours kept", test_over_old_data),
 		T("noise costs time and nothing else", test_noise),
 		T("flash is read back and digested", test_read_and_digest),
 		T("the mode test tells which modes work", test_modes),
 		T("a rate beyond the line is taken back", test_bad_rate),
-		T("a start at a rate beyond the line fails and can be repeated",
-			test_bad_start_rate),
 		T("a write cut by power failure is completed by the next", test_power_cut),
 		T("leaving boots the firmware with the clocks put back", test_leave),
 		T("a reset leads back to the ROM's loader", test_reset),
