@@ -62,19 +62,33 @@ static const struct port_ops tty_ops = {
 	.close = tty_close,
 };
 
+/* Without a word to the terminal: it is somebody else's, whose TIOCEXCL a close
+ * by tty_close() would undo. */
+static void let_go(struct port_fd *d)
+{
+	close(d->fd);
+	d->fd = -1;
+}
+
 /* Opens for this process alone. The lock comes first: TIOCEXCL keeps out
  * programs that do not lock, but not those that opened before it. */
 static int open_exclusive(struct port *p, const char *path)
 {
 	struct port_fd *d = p->impl;
+	int error;
 
 	d->fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (d->fd < 0)
 		return port_fd_fail_open(p, path, errno);
-	if (!isatty(d->fd))
+	if (!isatty(d->fd)) {
+		let_go(d);
 		return esp_fail(&p->err, ESP_E_ARGUMENT, "%s: is not a serial port", p->name);
-	if (flock(d->fd, LOCK_EX | LOCK_NB) < 0)
-		return port_fd_fail_open(p, path, errno);
+	}
+	if (flock(d->fd, LOCK_EX | LOCK_NB) < 0) {
+		error = errno;
+		let_go(d);
+		return port_fd_fail_open(p, path, error);
+	}
 	ioctl(d->fd, TIOCEXCL);
 	return 0;
 }

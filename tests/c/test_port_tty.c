@@ -222,6 +222,22 @@ static void other_users_programs_cannot_open_it_meanwhile(void **state)
 	assert_int_equal(as_nobody(open_plainly, f->pty.path), 1);
 }
 
+/* Root may open it in spite of TIOCEXCL, and finds the lock. */
+static void a_program_that_was_refused_leaves_the_hold_as_it_was(void **state)
+{
+	struct fixture *f = *state;
+	struct port second;
+
+	if (geteuid() != 0) {
+		print_message("needs root\n");
+		skip();
+	}
+	assert_int_equal(chmod(f->pty.path, 0666), 0);
+	port_init(&second);
+	assert_int_equal(port_open(&second, f->pty.path, 115200), ESP_E_BUSY);
+	assert_int_equal(as_nobody(open_plainly, f->pty.path), 0);
+}
+
 static void of_programs_that_open_at_once_exactly_one_wins(void **state)
 {
 	struct fixture *f = *state;
@@ -562,6 +578,7 @@ int main(void)
 		T(a_closed_other_side_is_gone),
 		T(closing_the_other_side_ends_a_waiting_read),
 		T(a_second_open_in_this_program_is_busy),
+		T(a_program_that_was_refused_leaves_the_hold_as_it_was),
 		T(a_second_open_names_the_process_that_holds_the_port),
 		T(no_permission_names_the_owning_group),
 		T(other_users_programs_cannot_open_it_meanwhile),
