@@ -418,10 +418,21 @@ function cli.on_error(e)
   return wrapped
 end
 
+local ESPTOOL <const> = { esptool = true, ["esptool.py"] = true, ["esptool.exe"] = true }
+
+-- Called by the name of esptool, through a link, the program is that command.
+local function by_its_name(args)
+  local name = (args[0] or ""):match("[^/\\]*$")
+  if not ESPTOOL[name] then return args end
+  return table.move(args, 1, #args, 2, { "esptool", program = name })
+end
+
 --- Runs the program.
 -- @tparam {string,...} args as the C main passes them
 -- @treturn integer the exit code
 function cli.main(args)
+  args = by_its_name(args)
+  cli.program = args.program
   esp.on_interrupt(errors.new("interrupted", "interrupted", {
     hint = "run the same command again" }))
   local ok, result = xpcall(dispatch, cli.on_error, args)

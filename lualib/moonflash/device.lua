@@ -303,7 +303,7 @@ function device:run(steps, show)
   local progress = show and show(program_bytes(steps))
   local ok, e = pcall(self.loader.run, self.loader, steps, function(done, addr)
     at = addr or at
-    if progress then progress(done) end
+    if progress then progress(done, at) end
   end)
   if not ok then
     doubt(self, e)

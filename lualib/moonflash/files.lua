@@ -73,6 +73,19 @@ function files.read(path, max)
   return files.builtin(path) or read_disk(path, max or files.MAX_BYTES)
 end
 
+--- Reads a firmware file, unpacked when it was packed with gzip.
+-- @tparam string path as for @{files.read}
+-- @tparam[opt=MAX_BYTES] integer max the most that it may have, unpacked too
+-- @treturn string its bytes, never empty
+-- @treturn boolean whether it was packed
+-- @raise `file`, `toobig`
+function files.firmware(path, max)
+  local gzip <const> = require "moonflash.gzip"
+  local bytes = files.read(path, max)
+  if not gzip.is(bytes) then return bytes, false end
+  return gzip.unpack(bytes, max or files.MAX_BYTES, path), true
+end
+
 --- Checks that a file can be made before long work begins.
 -- @tparam string path
 -- @raise `file` when its folder is missing or not writable, or path is a folder

@@ -39,7 +39,11 @@ local function names()
   return list, seen
 end
 
-local function parse_tokens(text)
+--- The steps of a written sequence.
+-- @tparam string text `D0|R1|W0.1|...`
+-- @treturn table steps
+-- @raise `usage`
+function resets.steps(text)
   local steps = {}
   for token in text:gmatch("[^|]+") do
     local make = TOKENS[token:sub(1, 1)]
@@ -61,7 +65,7 @@ function resets.parse(what)
   if type(what) == "table" then return what end
   local list, known = names()
   if known[what] then return what end
-  if what:find("|", 1, true) then return parse_tokens(what) end
+  if what:find("|", 1, true) then return resets.steps(what) end
   errors.raise("usage", ("there is no reset strategy '%s'"):format(what), {
     hint = "one of " .. table.concat(list, ", ") .. ", or steps such as 'D0|R1|W0.1|D1|R0|W0.05|D0'",
   })

@@ -129,14 +129,16 @@ static int l_deflate(lua_State *L)
 	return 1;
 }
 
-static int push_inflated(lua_State *L, enum libdeflate_result r, const char *out, size_t n)
+static int push_inflated(lua_State *L, enum libdeflate_result r, const char *out, size_t n,
+			 size_t used)
 {
 	static const char *const why[] = { "", "is damaged", "is longer than expected",
 		"is longer than allowed" };
 
 	if (r == LIBDEFLATE_SUCCESS) {
 		lua_pushlstring(L, out, n);
-		return 1;
+		lua_pushinteger(L, (lua_Integer)used);
+		return 2;
 	}
 	luaL_pushfail(L);
 	lua_pushfstring(L, "the compressed data %s", why[r]);
@@ -145,11 +147,11 @@ static int push_inflated(lua_State *L, enum libdeflate_result r, const char *out
 }
 
 /* esp.inflate(bytes, max_bytes [, format = "deflate"|"zlib"|"gzip"])
- * -> bytes | nil, message, code */
+ * -> bytes, how many of the given ones they were made of | nil, message, code */
 static int l_inflate(lua_State *L)
 {
 	static const char *const formats[] = { "deflate", "zlib", "gzip", NULL };
-	size_t len, got = 0;
+	size_t len, got = 0, used = 0;
 	const char *s = luaL_checklstring(L, 1, &len);
 	lua_Integer max = luaL_checkinteger(L, 2);
 	int format = luaL_checkoption(L, 3, "deflate", formats);
@@ -163,13 +165,13 @@ static int l_inflate(lua_State *L)
 	if (!d)
 		return luaL_error(L, "not enough memory");
 	if (format == 0)
-		r = libdeflate_deflate_decompress(d, s, len, out, (size_t)max, &got);
+		r = libdeflate_deflate_decompress_ex(d, s, len, out, (size_t)max, &used, &got);
 	else if (format == 1)
-		r = libdeflate_zlib_decompress(d, s, len, out, (size_t)max, &got);
+		r = libdeflate_zlib_decompress_ex(d, s, len, out, (size_t)max, &used, &got);
 	else
-		r = libdeflate_gzip_decompress(d, s, len, out, (size_t)max, &got);
+		r = libdeflate_gzip_decompress_ex(d, s, len, out, (size_t)max, &used, &got);
 	libdeflate_free_decompressor(d);
-	return push_inflated(L, r, out, got);
+	return push_inflated(L, r, out, got, used);
 }
 
 static const luaL_Reg functions[] = {
