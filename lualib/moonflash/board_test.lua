@@ -39,7 +39,7 @@ end
 function board_test.new(file, options, folder, given)
   given = given or {}
   return setmetatable({ file = file, options = options, folder = folder, results = {},
-    labels = given.labels or {}, prefix = given.prefix, read = given.read or function(path)
+    labels = given.labels or {}, prefix = given.prefix, reader = given.read or function(path)
       return files.read(path:sub(1, 1) == "/" and path or folder .. path)
     end }, board_test)
 end
@@ -78,13 +78,18 @@ function board_test:expect_bytes(addr, bytes, what)
     at and ("first difference at 0x%06x"):format(addr + at))
 end
 
+--- The bytes of a file of the recipe.
+-- @tparam string path relative to the recipe
+-- @treturn string
+function board_test:read_file(path) return self.reader(path) end
+
 --- Expects a file's bytes at an address. Bytes 2 and 3 of a boot image at 0x0,
 -- which hold mode, clock and size, may differ.
 -- @tparam integer addr
 -- @tparam string path relative to the recipe
 -- @treturn boolean
 function board_test:expect_region(addr, path)
-  local bytes = self.read(path)
+  local bytes = self:read_file(path)
   if addr == 0 and bytes:byte(1) == 0xe9 then
     bytes = bytes:sub(1, 2) .. self:flash(2, 2) .. bytes:sub(5)
   end
@@ -141,7 +146,7 @@ end
 -- @tparam integer addr
 -- @tparam string path relative to the recipe
 function board_test:put_file(addr, path)
-  self:put(addr, self.read(path))
+  self:put(addr, self:read_file(path))
 end
 
 --- Puts a firmware where `moonflash flash` would: a folder of two files too.

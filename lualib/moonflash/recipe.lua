@@ -41,8 +41,8 @@ local MAX_INCLUDES <const> = 8
 --   `variants`: named changes, chosen by `--variant`; `variant`: the one that counts
 --   when none is chosen (@{moonflash.recipe_merge} has the rules)
 -- * `units`: a CSV or JSON file with a row per unit, or { pool = NAME } of the ledger;
---   `serial`: { first, format } of numbers from the ledger; `unit(u)`: returns values
---   for the templates (@{moonflash.recipe_unit})
+--   `serial`: { first, format } of numbers from the ledger; `unit(u, dev)`: returns
+--   values for the templates (@{moonflash.recipe_unit})
 -- * `before(dev)`: called when connected; `after(dev)` when all is proven;
 --   `on_error(dev, message)` when something fails once the chip is connected;
 --   `steps`: { connected, planned, written, booted }, called with `dev`

@@ -80,13 +80,41 @@ function methods:start(baud)
   if not d.running then d:start(baud) end
 end
 
---- Waits until the firmware prints something; starts it when it does not run yet.
--- @tparam string pattern a Lua pattern; `"> "`, `"heap (%d+)"`
+--- Waits until the firmware prints a text; starts it when it does not run yet.
+-- @tparam string text as it is: `"> "`
+-- @tparam[opt=10] number seconds
+-- @tparam[opt=115200] integer baud
+-- @raise `timeout`, with what was heard instead
+function methods:expect(text, seconds, baud)
+  if type(text) == "table" then text = text.text end       -- from a process of its own
+  text = tostring(text)
+  raw(self):expect({ text = text, find = function(heard)
+    local _, last = heard:find(text, 1, true)
+    return last
+  end }, seconds, baud)
+end
+
+local function by_pattern(pattern)
+  return function(heard)
+    local first, last = heard:find(pattern)
+    if not first then return nil end
+    local captures = table.pack(heard:match(pattern))
+    return last, table.unpack(captures, 1, captures.n)
+  end
+end
+
+--- Waits until the firmware prints a line that a Lua pattern matches. Whole lines only:
+-- `"heap (%d+)"` does not take the first digit for the number.
+-- @tparam string pattern
 -- @tparam[opt=10] number seconds
 -- @tparam[opt=115200] integer baud
 -- @treturn string,... its captures, or all that matched
 -- @raise `timeout`, with what was heard instead
-function methods:expect(pattern, seconds, baud) return raw(self):expect(pattern, seconds, baud) end
+function methods:match(pattern, seconds, baud)
+  local find = type(pattern) == "table" and pattern.find or by_pattern(tostring(pattern))
+  return raw(self):expect({ text = type(pattern) == "table" and pattern.text or pattern,
+    find = function(heard) return find(heard:match("^.*\n") or "") end }, seconds, baud)
+end
 
 --- Sends a line to the firmware's console; starts it when it does not run yet.
 -- @tparam string line "\n" is added unless it ends in one

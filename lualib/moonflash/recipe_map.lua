@@ -31,6 +31,25 @@ local function order(a, b)
   return a.size > b.size
 end
 
+-- A blank region that data covers, or another blank one, says nothing.
+local function hidden(row, rows)
+  if row.action ~= "blank" then return false end
+  for _, other in ipairs(rows) do
+    local covers = other.addr <= row.addr and other.addr + other.size >= row.addr + row.size
+    local more = other.action == "write" or other.action == "blank" and other.size > row.size
+    if other ~= row and covers and more then return true end
+  end
+  return false
+end
+
+local function without_hidden(rows)
+  local seen = {}
+  for _, row in ipairs(rows) do
+    if not hidden(row, rows) then seen[#seen + 1] = row end
+  end
+  return seen
+end
+
 --- The rows: what is written, blanked and kept, and the regions that none of it
 -- touches.
 -- @tparam table r from `recipe_place.stage`
@@ -38,7 +57,7 @@ end
 -- @treturn {table,...} `addr`, `size`, `action` ("write", "blank", "keep", "as is"),
 --   `name`; ascending
 function map.rows(r, layout)
-  local rows = rows_of(r.parts, r.keep)
+  local rows = without_hidden(rows_of(r.parts, r.keep))
   local untouched = {}
   for _, region in ipairs(layout or {}) do
     if not touched(region, rows) and region.name ~= "free" then

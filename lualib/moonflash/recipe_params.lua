@@ -120,7 +120,9 @@ local function outside(p, value)
     return ("is above %s"):format(p.max)
   elseif p.pattern and type(value) == "string" then
     local first, last = value:find(p.pattern)
-    if first ~= 1 or last ~= #value then return "does not look like " .. (p.help or p.pattern) end
+    if first ~= 1 or last ~= #value then
+      return "is not what is wanted: " .. (p.help or p.pattern)
+    end
   end
 end
 

@@ -19,6 +19,7 @@ local regions <const> = require "moonflash.regions"
 local spiffs <const> = require "moonflash.spiffs"
 local table_carry <const> = require "moonflash.table_carry"
 local template <const> = require "moonflash.template"
+local text <const> = require "moonflash.text"
 local upgrade <const> = require "moonflash.upgrade"
 local where <const> = require "moonflash.recipe_where"
 
@@ -57,6 +58,19 @@ local function is_nodemcu(firmware)
   return found and upgrade.era(found) ~= nil
 end
 
+-- An aggregated file is fill between its two parts; the fill gives way to what a
+-- recipe puts there, such as the init data of NodeMCU 3.
+local function without_fill(one, parsed)
+  local last = parsed.checksum and round_up(parsed.checksum.offset + 1, SECTOR)
+  if one.addr ~= 0 or not one.data or not last or last >= IROM or #one.data <= IROM
+    or one.data:sub(last + 1, IROM):find("[^\xff]") then
+    return { one }
+  end
+  return { { addr = 0, data = one.data:sub(1, last), name = one.name },
+    { addr = last, size = IROM - last, name = "fill of " .. one.name },
+    { addr = IROM, data = one.data:sub(IROM + 1), name = one.name } }
+end
+
 -- The firmware as `flash` and `upgrade` place it.
 local function with_firmware(r, ctx, part)
   local firmware = part.firmware
@@ -66,9 +80,14 @@ local function with_firmware(r, ctx, part)
   local make = is_nodemcu(firmware) and upgrade.plan or upgrade.plain
   local p = where.within(part.at, make, ctx.facts, firmware, ctx.flash_bytes, options)
   r.firmware, r.base = firmware, p
-  for _, one in ipairs(p.parts) do add(r, one) end
+  for _, given in ipairs(p.parts) do
+    for _, one in ipairs(without_fill(given, firmware.parsed)) do add(r, one) end
+  end
   for _, one in ipairs(p.keep) do r.keep[#r.keep + 1] = one end
-  for _, line in ipairs(p.explain) do explain(r, "%s", line) end
+  for _, line in ipairs(p.explain) do
+    -- the recipe's own files come instead
+    if not (r.spiffs and line:find "^the file system is erased") then explain(r, "%s", line) end
+  end
   for _, line in ipairs(p.warnings) do warn(r, "%s", line) end
   r.nodemcu, r.generation = firmware.parsed.nodemcu, p.generation
   r.firmware_end = p.firmware_end
@@ -161,6 +180,22 @@ local function check_kept_files(r)
   end
 end
 
+local function same_entries(a, b)
+  if #a ~= #b then return false end
+  for i, e in ipairs(a) do
+    if e.type ~= b[i].type or e.addr ~= b[i].addr or e.size ~= b[i].size then return false end
+  end
+  return true
+end
+
+-- The sector on the chip, when its table is the one that is wanted already: with it
+-- stay the records that the firmware has added, and nothing is to be written.
+local function live_sector(r, ctx)
+  local read = ctx.facts.partition
+  if not read or read.factory or r.base.from ~= r.base.era then return nil end
+  return same_entries(read.entries, r.entries) and ctx.facts.view:get(IROM, SECTOR) or nil
+end
+
 -- Puts the table into the firmware, or into the sector on the chip.
 local function write_table(r, ctx, part)
   if not r.table_changed then return end
@@ -184,11 +219,28 @@ local function write_table(r, ctx, part)
       if stopped then
         where.raise(part.at, "plan", "the firmware's partition table cannot be replaced: " .. stopped)
       end
-      one.data = one.data:sub(1, at) .. partition.rewrite(own, r.entries)
+      one.data = one.data:sub(1, at) .. (live_sector(r, ctx) or partition.rewrite(own, r.entries))
         .. one.data:sub(at + SECTOR + 1)
     end
   end
-  explain(r, "the partition table is the recipe's")
+  if part.kind ~= "spiffs" then explain(r, "the partition table is the recipe's") end
+end
+
+-- Without a word of the recipe's on the partition, it is as large as the file system.
+local function size_partition(r)
+  if r.base and r.entries and (r.spiffs or r.lfs) then
+    complete_entries(r)
+    r.table_changed = true
+  end
+  local said = r.partition and (r.partition.change.spiffs_size or r.partition.change.spiffs_addr)
+  if r.spiffs and r.spiffs.size and not said and not r.spiffs.addr and not r.on_chip
+    and not r.backup_facts and r.entries then
+    local entry = partition.entry(r.entries, "spiffs")
+    local size = round_up(entry.addr, BLOCK) - entry.addr + round_up(r.spiffs.size, BLOCK)
+    if size < entry.size then
+      entry.size = size
+    end
+  end
 end
 
 local function place_table(r, ctx)
@@ -201,8 +253,9 @@ local function place_table(r, ctx)
     need_table(r, r.lfs, "mf.lfs")
     make_store(r, r.lfs, part)
   end
+  size_partition(r)
   check_kept_files(r)
-  write_table(r, ctx, part or r.lfs)
+  write_table(r, ctx, part or r.lfs or r.spiffs)
 end
 
 -- ---- Lua Flash Store ----
@@ -309,8 +362,8 @@ local function place_files(r, ctx)
   if ctx.offline then return end
   local fs = where.within(part.at, function() return spiffs.build(files_for(part, ctx), geo) end)
   add(r, { addr = addr, data = fs:bytes(), boot = false, name = name })
-  explain(r, "a file system of %s with %d files goes to %s", numbers.size_text(geo.size),
-    #part.files, numbers.hex(addr))
+  explain(r, "a file system of %s with %s goes to %s", numbers.size_text(geo.size),
+    text.count(#part.files, "file"), numbers.hex(addr))
 end
 
 -- ---- init data ----

@@ -364,6 +364,8 @@ local function write_labels(job)
   end
 end
 
+-- What serial numbers and pools come from. The run itself is recorded by the command
+-- line (@{moonflash.ledger_run}).
 local function open_ledger(job)
   if job.ledger or not job.opt.ledger or job.opt.dry_run then return job.ledger end
   if not recipe_unit.needs_ledger(job.d, job.opt) then return nil end
@@ -371,8 +373,6 @@ local function open_ledger(job)
   return require("moonflash.ledger").open(job.opt.ledger, ledger_run.station(job.opt), true)
 end
 
--- The command line records every run (@{moonflash.ledger_run}); here only those of
--- tests, in the ledger that they brought.
 local function know_unit(job, dev, board, ledger)
   job.unit, job.values = recipe_unit.identify(job.d, dev.chip, { units = job.units,
     ledger = ledger, params = job.params, variant = job.variant, board = board }, job.opt)
@@ -433,7 +433,7 @@ end
 -- @treturn table summary: bytes, written, skipped, retries, parts
 function run.execute(job)
   job.summary = { bytes = 0, written = 0, skipped = 0, retries = 0, parts = {} }
-  job.started, job.began = esp.clock(), os.time()
+  job.started = esp.clock()
   local dev <close> = device.open(job.opt)
   local ledger = open_ledger(job)          -- not before: a gang forks where a board is opened
   local closer <close> = setmetatable({}, { __close = function()
@@ -441,8 +441,7 @@ function run.execute(job)
   end })
   local board = recipe_dev.new(dev, { params = job.params, variant = job.variant })
   local ok, e = pcall(carry_out, job, dev, board, ledger)
-  if not ok then failed(job, dev, board, ledger, e) end
-  if ledger then dev:afterwards(record, job, dev, ledger, "ok") end
+  if not ok then failed(job, dev, board, e) end
   finish(job, dev)
   return job.summary
 end

@@ -61,23 +61,30 @@ local function take_serial(u, d, ledger, opt)
   end
 end
 
-local function take_row(u, d, units, ledger, opt)
-  local pool = type(d.units) == "table" and d.units.pool
-  if pool and opt.dry_run then
-    u.row = setmetatable({}, { __recipes = { fields = "*", computed = true },
-      __index = function(_, name) return ("(%s)"):format(name) end })
-  elseif pool then
+local function take_from_pool(u, pool, ledger, opt)
+  if opt.dry_run then
+    u.row = setmetatable({}, { __index = function(_, name) return ("(%s)"):format(name) end })
+  else
     u.row, u.row_is_new = ledger:take(pool, u.mac)
-  elseif units then
-    u.row = unit_table.find(units, u)
   end
+end
+
+-- A unit that is not of this lot must not use up a serial number; one that is known by
+-- its number must have it first.
+local function take_row_and_serial(u, d, units, ledger, opt)
+  local pool = type(d.units) == "table" and d.units.pool
+  u.row = units and unit_table.find(units, u)
+  if units and not u.row and not units.by_serial then unit_table.none(units, u) end
+  if pool then take_from_pool(u, pool, ledger, opt) end
+  take_serial(u, d, ledger, opt)
+  if units and not u.row then u.row = unit_table.find(units, u) or unit_table.none(units, u) end
   if u.row and not u.serial and u.row.serial then u.serial = tostring(u.row.serial) end
 end
 
 --- Finds out who the unit is.
 -- @tparam table d description
 -- @tparam table chip of the device
--- @tparam table given `units`, `ledger`, `params`, `variant`
+-- @tparam table given `units`, `ledger`, `params`, `variant`, `board` (`recipe_dev`)
 -- @tparam table opt `serial`, `dry_run`
 -- @treturn table u: `mac`, `chip_id` (hex), `chip`, `serial`, `row`, `params`
 -- @treturn table values for templates
@@ -85,8 +92,7 @@ end
 function recipe_unit.identify(d, chip, given, opt)
   local u = { mac = chip.mac, chip_id = ("%06x"):format(chip.chip_id), chip = chip.chip,
     params = given.params, variant = given.variant }
-  take_serial(u, d, given.ledger, opt)
-  take_row(u, d, given.units, given.ledger, opt)
+  take_row_and_serial(u, d, given.units, given.ledger, opt)
   local values = {}
   for name, value in pairs(given.params) do values[name] = value end
   for name, value in pairs(u.row or {}) do values[name] = value end
@@ -94,7 +100,7 @@ function recipe_unit.identify(d, chip, given, opt)
   values.mac_plain, values.variant = u.mac:gsub(":", ""), given.variant
   values.serial = u.serial
   if d.unit then
-    local result = d.unit(u)
+    local result = d.unit(u, given.board)
     if type(result) ~= "table" then
       errors.raise("script", ("the recipe's function 'unit' returned a %s, not a table"):format(
         type(result)), { hint = "unit = function(u) return { name = value } end" })

@@ -166,18 +166,25 @@ local function index(rows, name)
   return by
 end
 
+--- Reads rows.
+-- @tparam string text
+-- @tparam string name of the file; JSON when it ends in .json
+-- @treturn {table,...} `values` by column, `line`
+-- @treturn {string,...} columns
+-- @raise `file` with the line
+function unit_table.rows(text, name)
+  if name:lower():match("%.json$") then return from_json(text, name) end
+  return from_csv(text, name)
+end
+
 --- Reads a file of units.
 -- @tparam string text
 -- @tparam string name of the file; JSON when it ends in .json
--- @treturn table `rows` ({ values, line }), `columns` (names), `by` (rows by key)
+-- @treturn table `rows` ({ values, line }), `columns` (names), `by` (rows by key),
+--   `by_serial` (true when some have a serial number)
 -- @raise `file` with the line
 function unit_table.read(text, name)
-  local rows, columns
-  if name:lower():match("%.json$") then
-    rows, columns = from_json(text, name)
-  else
-    rows, columns = from_csv(text, name)
-  end
+  local rows, columns = unit_table.rows(text, name)
   local by, keyed = index(rows, name), false
   for _, column in ipairs(columns) do
     keyed = keyed or by[column] ~= nil
@@ -185,19 +192,23 @@ function unit_table.read(text, name)
   if not keyed then
     bad(name, 1, "it has no column 'mac', 'chip_id' or 'serial' to know a unit by")
   end
-  return { rows = rows, columns = columns, by = by, name = name }
+  return { rows = rows, columns = columns, by = by, name = name, by_serial = next(by.serial) ~= nil }
 end
 
 --- The row of a unit.
 -- @tparam table units from @{unit_table.read}
 -- @tparam table unit `mac`, `chip_id`, `serial`; what is not known is nil
--- @treturn table values by column
--- @raise `wrong_chip` when there is none
+-- @treturn table|nil values by column
 function unit_table.find(units, unit)
   for _, key in ipairs(unit_table.KEYS) do
     local row = unit[key] and units.by[key][unit_table.normal(key, unit[key])]
     if row then return row.values end
   end
+end
+
+--- Refuses a unit without a row.
+-- @raise `wrong_chip`
+function unit_table.none(units, unit)
   errors.raise("wrong_chip", ("%s has no row for this unit (MAC %s, chip id %s%s)"):format(
     units.name, unit.mac, unit.chip_id, unit.serial and ", serial " .. unit.serial or ""),
     { hint = "nothing was written; is it a board of this lot?" })

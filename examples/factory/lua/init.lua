@@ -1,0 +1,2 @@
+config = sjson.decode(file.getcontents("config.json"))
+dofile("sensor.lua")
