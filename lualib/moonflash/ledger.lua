@@ -146,6 +146,9 @@ function ledger:prove_writable() return runs.prove_writable(self.db) end
 --- Runs that a filter lets through, oldest first. See @{moonflash.ledger_runs.list}.
 function ledger:runs(filter) return runs.list(self.db, filter or {}) end
 
+--- How many runs a filter lets through.
+function ledger:count(filter) return runs.count(self.db, filter or {}) end
+
 --- Units: the last run of each, with `count` of them.
 -- @tparam[opt] table filter as for @{ledger:runs}
 -- @treturn {run,...}

@@ -110,7 +110,9 @@ end
 -- Fields of a filter, as SQL.
 local FILTERS <const> = {
   since = "time >= ?", ["until"] = "time < ?", result = "result = ?", station = "station = ?",
-  mac = "mac = ?", serial = "serial = ?", recipe = "recipe = ?", port = "port = ?",
+  mac = "mac = ?", serial = "serial = ?", port = "port = ?",
+  -- a recipe is named by its path, or the end of it
+  recipe = "(recipe = ? OR substr(recipe, length(recipe) - length(?)) = '/' || ?)",
 }
 local FILTER_NAMES <const> = { "since", "until", "result", "station", "mac", "serial", "recipe",
   "port" }
@@ -120,7 +122,7 @@ local function where(filter)
   for _, name in ipairs(FILTER_NAMES) do
     if filter[name] then
       conditions[#conditions + 1] = FILTERS[name]
-      given[#given + 1] = filter[name]
+      for _ = 1, select(2, FILTERS[name]:gsub("%?", "")) do given[#given + 1] = filter[name] end
     end
   end
   if #conditions == 0 then return "", given end
@@ -130,12 +132,26 @@ end
 --- Runs that a filter lets through, oldest first.
 -- @tparam db db
 -- @tparam table filter `since`, `until` (ISO 8601, UTC), `result`, `station`, `mac`,
---   `serial`, `recipe`, `port`
+--   `serial`, `recipe`, `port`; `last`: only so many, the newest
 -- @treturn {run,...}
 function runs.list(db, filter)
   local condition, given = where(filter)
-  return db:rows("SELECT * FROM moonflash_runs" .. condition .. " ORDER BY time, id",
-    table.unpack(given))
+  local query = "SELECT * FROM moonflash_runs" .. condition
+  if not filter.last then
+    return db:rows(query .. " ORDER BY time, id", table.unpack(given))
+  end
+  return db:rows(("SELECT * FROM (%s ORDER BY time DESC, id DESC LIMIT %d) x ORDER BY time, id")
+    :format(query, filter.last), table.unpack(given))
+end
+
+--- How many runs a filter lets through.
+-- @tparam db db
+-- @tparam table filter as for @{runs.list}
+-- @treturn integer
+function runs.count(db, filter)
+  local condition, given = where(filter)
+  return db:one("SELECT COUNT(*) AS count FROM moonflash_runs" .. condition,
+    table.unpack(given)).count
 end
 
 --- Units: the last run of each, and how many there were.
