@@ -308,10 +308,14 @@ local function expect_ready(self)
   if word ~= "ready" then error("damaged message", 0) end
 end
 
+-- Those whose process is there.
+local living = {}
+
 local function begin(p)
   esp.limit_memory(MEMORY)
   local self = new_guest(p)
   expect_ready(self)
+  living[#living + 1] = self
   self.run = self.find("l", 1)(services_of(p), { esp = esp_of(p), moonflash = require "moonflash" })
   return self
 end
@@ -326,6 +330,29 @@ end
 function confine.run(source, path, args, p)
   p.guest = p.guest or begin(p)
   return p.guest.run(source, "@" .. path, args)
+end
+
+--- Before this process is forked: every recipe's process twice, so that both of ours
+-- have one of their own.
+-- @treturn table for @{adopt} in the new process and @{leave} in this one
+-- @raise `io`, `gone`
+function confine.twins()
+  local links = {}
+  for i, self in ipairs(living) do links[i] = errors.check(self.link:twin()) end
+  return links
+end
+
+--- In the new process: takes its twins.
+function confine.adopt(twins)
+  for i, self in ipairs(living) do
+    self.link:forget()
+    self.link = twins[i]
+  end
+end
+
+--- In the old process: the twins are the new one's.
+function confine.leave(twins)
+  for _, link in ipairs(twins) do link:forget() end
 end
 
 return confine

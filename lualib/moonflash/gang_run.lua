@@ -72,12 +72,16 @@ end
 local function start_board(self, slot)
   local now = esp.clock()
   self.line:start(slot, now)
+  local confine = package.loaded["moonflash.confine"]    -- only where a recipe is confined
+  local twins = confine and confine.twins()
   local process = errors.check(esp.process.fork(function(events)
+    if confine then confine.adopt(twins) end
     self.signals:close()
     for _, other in pairs(self.live) do other.process:close() end
     for _, h in ipairs(self.running_hooks) do h.run:close() end
     return self.job:run(slot.port, function(s) events:write(s) end)
   end))
+  if confine then confine.leave(twins) end
   self.live[slot] = { process = process, events = "", output = "" }
   tell(self, slot, "board_start", { pid = process:pid() })
   self.display:started(slot)

@@ -20,6 +20,7 @@ struct guest {
 	pid_t pid;		/* 0 when there is none */
 	int fd;
 	int status;		/* of waitpid, once it has ended */
+	bool twin;		/* not our child but its */
 };
 
 static struct guest *check_guest(lua_State *L)
@@ -29,17 +30,18 @@ static struct guest *check_guest(lua_State *L)
 
 /* ---- its end ---- */
 
+/* Killed before the link closes: until then it is there, and its number is its own. */
 static void end(struct guest *g)
 {
+	if (g->pid) {
+		kill(g->pid, SIGKILL);
+		while (!g->twin && waitpid(g->pid, &g->status, 0) < 0 && errno == EINTR)
+			;
+	}
+	g->pid = 0;
 	if (g->fd >= 0)
 		close(g->fd);
 	g->fd = -1;
-	if (!g->pid)
-		return;
-	kill(g->pid, SIGKILL);
-	while (waitpid(g->pid, &g->status, 0) < 0 && errno == EINTR)
-		;
-	g->pid = 0;
 }
 
 /* A link closes because the process behind it ends, whose own status says why; it
@@ -48,7 +50,7 @@ static void let_end(struct guest *g)
 {
 	int ms;
 
-	for (ms = 0; g->pid && ms < 1000; ms += 10) {
+	for (ms = 0; g->pid && !g->twin && ms < 1000; ms += 10) {
 		if (waitpid(g->pid, &g->status, WNOHANG) == g->pid)
 			g->pid = 0;
 		else
@@ -71,6 +73,9 @@ static int fail_ended(lua_State *L, struct guest *g)
 	} else if (WIFSIGNALED(s) && (WTERMSIG(s) == SIGXCPU || WTERMSIG(s) == SIGKILL)) {
 		lua_pushliteral(L, "it used up its processor time");
 		lua_pushliteral(L, "time");
+	} else if (g->twin) {
+		lua_pushliteral(L, "its process ended: it used up its memory or processor time");
+		lua_pushliteral(L, "gone");
 	} else {
 		lua_pushfstring(L, "its process ended by itself (status 0x%x)", s);
 		lua_pushliteral(L, "gone");
@@ -193,6 +198,73 @@ static int l_close(lua_State *L)
 	return 0;
 }
 
+/* guest:forget(): leaves it to the other process that has it too */
+static int l_forget(lua_State *L)
+{
+	struct guest *g = check_guest(L);
+
+	g->pid = 0;
+	end(g);
+	return 0;
+}
+
+static struct guest *push_guest(lua_State *L)
+{
+	struct guest *g = lua_newuserdatauv(L, sizeof *g, 0);
+
+	*g = (struct guest){ 0, -1, 0, false };
+	luaL_setmetatable(L, GUEST_TYPE);
+	return g;
+}
+
+/* ---- twins ---- */
+
+static int send_descriptor(int link, int fd)
+{
+	union {
+		char room[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	uint32_t size = ESP_LINK_TWIN;
+	struct iovec v = { &size, sizeof size };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control,
+		.msg_controllen = sizeof control };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof fd);
+	memcpy(CMSG_DATA(c), &fd, sizeof fd);
+	return sendmsg(link, &m, MSG_NOSIGNAL) == sizeof size ? MOVED : BROKEN;
+}
+
+/* guest:twin() -> guest | nil, message, word: a second process with all that this
+ * one has made so far, for a second process of ours */
+static int l_twin(lua_State *L)
+{
+	struct guest *g = check_guest(L), *t;
+	uint32_t pid = 0;
+	int ends[2], rc;
+
+	if (g->fd < 0)
+		return fail_word(L, "the recipe's process has ended", "gone");
+	t = push_guest(L);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return fail_word(L, strerror(errno), "io");
+	t->fd = ends[0];
+	rc = send_descriptor(g->fd, ends[1]);
+	close(ends[1]);
+	if (rc == MOVED)
+		rc = move(g, POLLIN, &pid, sizeof pid);
+	if (rc != MOVED)
+		return fail_moved(L, g, rc);
+	if ((pid_t)pid <= 0)
+		return fail_word(L, "no more processes", "io");
+	t->pid = (pid_t)pid;
+	t->twin = true;
+	return 1;
+}
+
 /* ---- its start ---- */
 
 /* { {name, text}, ... } at index 1; the strings stay in the table. */
@@ -228,9 +300,7 @@ static int l_guest(lua_State *L)
 	luaL_argcheck(L, memory > 0, 2, "size out of range");
 	luaL_argcheck(L, seconds >= 0 && seconds <= 1000000, 3, "seconds out of range");
 	n = read_chunks(L, chunks);
-	g = lua_newuserdatauv(L, sizeof *g, 0);
-	*g = (struct guest){ 0, -1, 0 };
-	luaL_setmetatable(L, GUEST_TYPE);
+	g = push_guest(L);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return fail_word(L, strerror(errno), "io");
 	g->pid = fork();
@@ -249,8 +319,8 @@ static int l_guest(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "send", l_send }, { "receive", l_receive }, { "close", l_close }, { "__gc", l_close },
-	{ "__close", l_close }, { NULL, NULL },
+	{ "send", l_send }, { "receive", l_receive }, { "close", l_close },
+	{ "forget", l_forget }, { "twin", l_twin }, { "__gc", l_close }, { "__close", l_close }, { NULL, NULL },
 };
 
 void esp_open_confine(lua_State *L)

@@ -49,4 +49,8 @@ enum { ESP_CHILD_DONE = 0, ESP_CHILD_ERROR = 1, ESP_CHILD_NOMEM = 2 };
 
 #define ESP_LINK_MAX (32u << 20)	/* bytes of one message */
 
+/* In place of a message's length, with a descriptor beside it: go on twice, the
+ * second one with that descriptor for its link. Answered with its process id. */
+#define ESP_LINK_TWIN 0xffffffffu
+
 #endif

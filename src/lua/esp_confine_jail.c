@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define KEPT_FD 3
+#define SPARE_FD (KEPT_FD + 1)	/* a twin's link, on its way (esp_confine_child.c) */
 
 #if defined(__x86_64__)
 #define THIS_ARCH AUDIT_ARCH_X86_64
@@ -65,7 +66,7 @@ static int leave_files(int fd)
 
 static void set_limits(unsigned seconds)
 {
-	struct rlimit none = { 0, 0 }, files = { KEPT_FD + 1, KEPT_FD + 1 };
+	struct rlimit none = { 0, 0 }, files = { SPARE_FD + 1, SPARE_FD + 1 };
 	struct rlimit cpu = { seconds, seconds + 1 };
 
 	setrlimit(RLIMIT_CORE, &none);
@@ -83,8 +84,14 @@ static void set_limits(unsigned seconds)
 #define ALLOW(nr) \
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1), ANSWER(SECCOMP_RET_ALLOW)
 
+/* Allows a call whose first argument is `value` only. */
+#define ALLOW_WITH(nr, value) \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 4), LOAD(LOW_WORD(args[0])), \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1), ANSWER(SECCOMP_RET_ALLOW), \
+	ANSWER(SECCOMP_RET_ERRNO | EPERM)
+
 /* What an interpreter without files needs: its link, memory (never executable),
- * clocks, and an end. Everything else answers EPERM. */
+ * clocks, a twin of itself on request, and an end. Everything else answers EPERM. */
 static const struct sock_filter filter[] = {
 	LOAD(offsetof(struct seccomp_data, arch)),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCH, 1, 0),
@@ -94,7 +101,9 @@ static const struct sock_filter filter[] = {
 	ALLOW(SYS_brk), ALLOW(SYS_munmap), ALLOW(SYS_mremap), ALLOW(SYS_madvise),
 	ALLOW(SYS_clock_gettime), ALLOW(SYS_clock_nanosleep), ALLOW(SYS_nanosleep),
 	ALLOW(SYS_gettimeofday), ALLOW(SYS_restart_syscall), ALLOW(SYS_rt_sigreturn),
-	ALLOW(SYS_futex), ALLOW(SYS_getrandom),
+	ALLOW(SYS_futex), ALLOW(SYS_getrandom), ALLOW(SYS_recvmsg), ALLOW(SYS_close),
+	ALLOW(SYS_wait4), ALLOW_WITH(SYS_clone, SIGCHLD),
+	ALLOW_WITH(SYS_prctl, PR_SET_PDEATHSIG),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 3),
 	LOAD(LOW_WORD(args[2])),
 	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 1, 0),
