@@ -1,4 +1,4 @@
-# moonflash: make [all|deps|demo|check|asan|bench|soak|fuzz|install|clean]
+# moonflash: make [all|deps|demo|check|asan|bench|soak|fuzz|doc|install|deb|dist|esp.so|clean]
 #
 # Host program: build/moonflash. Nothing generated lands outside build/.
 # CC=clang works; BUILD= puts another configuration beside the first; V=1 shows
@@ -11,19 +11,21 @@ VERSION := 0.1.0
 O       ?= -O2
 SAN     ?=
 
-# Debian names. The first list builds and runs, the second tests, the third is
-# for those who change code that runs on the chip.
+# Debian names. The first list builds and runs, the second tests, the third makes
+# documents and packages, the fourth is for those who change code that runs on
+# the chip.
 DEPS       := gcc libc6-dev pkg-config liblua5.4-dev lua-filesystem-dev \
               libserialport-dev libdeflate-dev libmd-dev lua-argparse lua-dkjson
 TEST_DEPS  := libcmocka-dev lua-unit perl unzip socat clang libclang-rt-14-dev libgensio-dev \
               ser2net openssl
+DOC_DEPS   := scdoc lua-ldoc lua5.2 lintian dpkg-dev lua5.4
 CHIP_DEPS  := gcc-xtensa-lx106 qemu-system-misc
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
         -Wpointer-arith -Wwrite-strings -Wvla -Wundef -Wformat=2
 LIBS := lua5.4 libserialport libdeflate libmd
 CFLAGS  := -std=gnu11 $(O) -g $(WARN) $(SAN) -D_GNU_SOURCE -DMOONFLASH_VERSION='"$(VERSION)"' \
-           -Isrc $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
+           -Isrc $(LUA_CFLAGS) -ffile-prefix-map=$(CURDIR)=. $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
 # Static where Debian has the archive, so that the program needs only libc.
 LDLIBS  := -Wl,-Bstatic -llua5.4 -l:liblua5.4-filesystem.a -lserialport -ldeflate -lmd \
            -Wl,-Bdynamic -lm -ldl -lpthread
@@ -61,6 +63,7 @@ $(BUILD)/embed.o: $(BUILD)/embed.S
 
 deps: ; sh src/deps.sh $(DEPS)
 deps-test: ; sh src/deps.sh $(DEPS) $(TEST_DEPS)
+deps-doc: ; sh src/deps.sh $(DOC_DEPS)
 deps-chip: ; sh src/deps.sh $(CHIP_DEPS)
 
 demo: $(BUILD)/moonflash ; sh examples/demo.sh $(BUILD)/moonflash
@@ -80,11 +83,67 @@ bench: $(BUILD)/moonflash ; sh tests/bench/run.sh $(BUILD)
 soak: $(BUILD)/moonflash ; $(BUILD)/moonflash --allow=all tests/soak/soak.lua all $(or $(N),1000) $(SEED)
 fuzz: $(BUILD)/embed.o ; BUILD=$(BUILD) sh tests/fuzz/run.sh $(or $(SECONDS),60)
 
-install: all
+# ---- documents and packages
+
+# What is made has the time of the last change, so that the same tree gives the
+# same bytes.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+PAGES := $(BUILD)/man/moonflash.1 $(BUILD)/man/moonflash-recipe.5
+SHELLS := $(BUILD)/complete/bash $(BUILD)/complete/zsh $(BUILD)/complete/fish
+MAN   := $(DESTDIR)$(PREFIX)/share/man
+SHARE := $(DESTDIR)$(PREFIX)/share
+
+$(BUILD)/man/%: src/package/%.scd src/package/man.lua $(BUILD)/moonflash
+	@mkdir -p $(@D)
+	$(Q)$(BUILD)/moonflash --allow=all src/package/man.lua $< | scdoc > $@
+$(BUILD)/complete/%: $(BUILD)/moonflash
+	@mkdir -p $(@D)
+	$(Q)$(BUILD)/moonflash complete $* > $@
+
+man: $(PAGES)
+# LDoc speaks of what it does not understand and ends well all the same.
+doc: $(PAGES)
+	ldoc --fatalwarnings -q -c src/package/config.ld -d $(BUILD)/doc .
+
+install: all $(PAGES) $(SHELLS)
 	install -Dm755 $(BUILD)/moonflash $(DESTDIR)$(PREFIX)/bin/moonflash
+	install -Dm644 $(BUILD)/man/moonflash.1 $(MAN)/man1/moonflash.1
+	install -Dm644 $(BUILD)/man/moonflash-recipe.5 $(MAN)/man5/moonflash-recipe.5
+	install -Dm644 $(BUILD)/complete/bash $(SHARE)/bash-completion/completions/moonflash
+	install -Dm644 $(BUILD)/complete/zsh $(SHARE)/zsh/vendor-completions/_moonflash
+	install -Dm644 $(BUILD)/complete/fish $(SHARE)/fish/vendor_completions.d/moonflash.fish
+
+# The modules for a Lua 5.4 of the system.
+LUA_LIBDIR   ?= $(PREFIX)/lib/lua/5.4
+LUA_SHAREDIR ?= $(PREFIX)/share/lua/5.4
+PIC := $(BUILD)/pic
+PIC_OBJ := $(patsubst %.c,$(PIC)/%.o,$(filter-out src/main.c,$(SRC)))
+$(PIC)/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)echo "  cc    $< (shared)"; $(CC) $(CFLAGS) -fPIC -MMD -MP -c -o $@ $<
+$(BUILD)/esp.so: $(PIC_OBJ) $(BUILD)/embed.o
+	$(Q)echo "  link  $@"; $(CC) -shared $(SAN) -o $@ $^ -lserialport -ldeflate -lmd -lm -ldl -lpthread
+esp.so: $(BUILD)/esp.so
+install-lua: $(BUILD)/esp.so
+	install -Dm644 $(BUILD)/esp.so $(DESTDIR)$(LUA_LIBDIR)/esp.so
+	cd lualib && find . -name '*.lua' -exec install -Dm644 {} $(DESTDIR)$(LUA_SHAREDIR)/{} \;
+rockspec: $(BUILD)/moonflash-$(VERSION)-1.rockspec
+$(BUILD)/moonflash-$(VERSION)-1.rockspec: src/package/moonflash.rockspec.in
+	$(Q)sed 's/@VERSION@/$(VERSION)/' $< > $@
+
+ARCH := $(shell uname -m)
+check-packages: ; sh tests/packages.sh
+deb:
+	rm -rf $(BUILD)/deb
+	$(MAKE) install DESTDIR=$(abspath $(BUILD))/deb PREFIX=/usr
+	sh src/package/deb.sh $(BUILD)/deb $(VERSION) $(BUILD)/moonflash_$(VERSION)_$(shell dpkg --print-architecture 2>/dev/null).deb
+dist:
+	rm -rf $(BUILD)/dist
+	$(MAKE) install DESTDIR=$(abspath $(BUILD))/dist/stage PREFIX=
+	sh src/package/dist.sh $(BUILD)/dist/stage moonflash-$(VERSION) $(BUILD)/moonflash-$(VERSION)-linux-$(ARCH).tar.gz
 
 clean: ; rm -rf build
 
--include $(OBJ:.o=.d) $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all deps deps-test deps-chip demo check check-build asan bench soak fuzz install clean
+-include $(OBJ:.o=.d) $(PIC_OBJ:.o=.d) $(wildcard $(BUILD)/tests/*.d)
+.PHONY: all deps deps-test deps-doc deps-chip man doc esp.so install-lua rockspec deb dist check-packages demo check check-build asan bench soak fuzz install clean
 .DELETE_ON_ERROR:
