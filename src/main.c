@@ -21,22 +21,27 @@ int luaopen_lfs(lua_State *L);
 
 #define HOOK_EVERY 10000	/* instructions between looks at the signal flag */
 #define INTERRUPT_KEY "moonflash.interrupt"
+#define STUCK_S 10		/* a command that has not ended by then hangs in C code */
 #define EXIT_SCRIPT 1
 #define EXIT_INTERRUPTED 130
 
 /* The first signal lets the command finish its frame and say what it did; the
- * second one is final. */
+ * second one is final, and so is an alarm: matching a bad pattern may take for ever,
+ * and nobody looks at the flag there. */
 static void on_signal(int sig)
 {
 	(void)sig;
-	if (port_interrupted)
+	if (port_interrupted) {
+		esp_terminal_restore();
 		_exit(EXIT_INTERRUPTED);
+	}
 	port_interrupted = 1;
+	alarm(STUCK_S);
 }
 
 static void catch_signals(void)
 {
-	static const int caught[] = { SIGINT, SIGTERM, SIGHUP };
+	static const int caught[] = { SIGINT, SIGTERM, SIGHUP, SIGALRM };
 	struct sigaction sa = { .sa_handler = on_signal };
 	size_t i;
 
@@ -45,12 +50,21 @@ static void catch_signals(void)
 	signal(SIGPIPE, SIG_IGN);	/* a closed pipe must not stop a half-done write */
 }
 
+static int is_users(lua_State *L, lua_Debug *ar)
+{
+	return lua_getinfo(L, "S", ar) && ar->source[0] == '@';
+}
+
 /* Lua code between two port calls sees the flag here. Coroutines inherit the
- * hook because it is set before the first of them. */
+ * hook because it is set before the first of them. From then on every line of a
+ * file of the user's raises again, so that no pcall keeps it going; our own code
+ * goes on to say what has happened. */
 static void on_count(lua_State *L, lua_Debug *ar)
 {
-	(void)ar;
 	if (!port_interrupted)
+		return;
+	lua_sethook(L, on_count, LUA_MASKCOUNT | LUA_MASKLINE, HOOK_EVERY);
+	if (ar->event == LUA_HOOKLINE && !is_users(L, ar))
 		return;
 	lua_getfield(L, LUA_REGISTRYINDEX, INTERRUPT_KEY);	/* what cli.lua wants raised */
 	lua_error(L);

@@ -85,12 +85,28 @@ local function printable(s)
   end):gsub("\xc2([\x80-\x9f])", function(c) return ("\\u00%02x"):format(c:byte()) end))
 end
 
+local ENDED <const> = {
+  nomem = { "it needs more memory than the %s it may use", "--allow=memory=1G gives it more" },
+  time = { "it computed for more than %s", "--allow=time=600 gives it more" },
+}
+
+local function ended(self, message, code)
+  if code == "interrupted" then return errors.new("interrupted", "interrupted") end
+  local known = ENDED[code]
+  if not known then return errors.new("script", "the recipe: " .. message) end
+  local limit = code == "time" and ("%d s"):format(self.permissions.seconds)
+    or ("%d MB"):format(self.permissions.memory >> 20)
+  return errors.new("refused_by_policy", "the recipe was stopped: " .. known[1]:format(limit),
+    { hint = known[2] })
+end
+
 -- What the recipe raised, as an error of ours. One of ours that only went through it
 -- stays what it was.
 local function import_error(self, e)
   if type(e) ~= "table" then e = {} end
   local known = math.type(e.id) == "integer" and self.exported[e.id]
   if errors.is(known) then return known end
+  if e.nomem then return ended(self, "", "nomem") end
   local code = errors.codes[e.code] and not NEVER[e.code] and e.code or "script"
   local err = errors.new(code, printable(bounded(e.message)
     or "the recipe failed without a message"), { hint = e.hint and printable(bounded(e.hint)) })
@@ -150,24 +166,9 @@ local function take(self, kind, a, ...)
   end
 end
 
-local ENDED <const> = {
-  nomem = { "it needs more memory than the %s it may use", "--allow=memory=1G gives it more" },
-  time = { "it computed for more than %s", "--allow=time=600 gives it more" },
-}
-
-local function fail_ended(self, message, code)
-  if code == "interrupted" then errors.raise("interrupted", "interrupted") end
-  local known = ENDED[code]
-  if not known then errors.raise("script", "the recipe: " .. message) end
-  local limit = code == "time" and ("%d s"):format(self.permissions.seconds)
-    or ("%d MB"):format(self.permissions.memory >> 20)
-  errors.raise("refused_by_policy", "the recipe was stopped: " .. known[1]:format(limit),
-    { hint = known[2] })
-end
-
 local function receive(self)
   local bytes, message, code = self.link:receive()
-  if not bytes then fail_ended(self, message, code) end
+  if not bytes then error(ended(self, message, code), 0) end
   return bytes
 end
 

@@ -74,7 +74,10 @@ end
 -- ---- calls, both ways: whoever waits for an answer serves meanwhile ----
 
 local function answer(ok, ...)
-  if not ok then return say("raise", (...)) end
+  if not ok then
+    local e = ...       -- without memory no handler has seen it
+    return say("raise", type(e) == "table" and e or { message = text(e), nomem = true })
+  end
   local sent, why = pcall(say, "return", ...)
   if not sent then say("raise", { message = text(why) }) end
 end

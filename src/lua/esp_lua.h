@@ -47,6 +47,9 @@ void esp_open_confine(lua_State *L);	/* with the next three */
 void esp_open_folder(lua_State *L);
 void esp_open_memory(lua_State *L);
 void esp_open_exec(lua_State *L);
+
+/* Gives the terminal back as it was before esp.keyboard(); for signal handlers. */
+void esp_terminal_restore(void);
 void esp_open_process(lua_State *L);
 
 #endif

@@ -3,12 +3,24 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
 #define KEYS_TYPE "esp.keyboard"
 #define KEYS_MAX 256
+
+/* How the terminal was, for an end in a signal handler, which has no state to ask:
+ * the process has one terminal, and so there is one of these. */
+static struct termios before_raw;
+static volatile sig_atomic_t is_raw;
+
+void esp_terminal_restore(void)
+{
+	if (is_raw)
+		tcsetattr(STDIN_FILENO, TCSANOW, &before_raw);
+}
 
 /* Remembers how the terminal was. Lua's closing of the state restores it, also
  * after an error, because the handle is collected then. */
@@ -41,6 +53,8 @@ static int l_keyboard(lua_State *L)
 	raw.c_iflag &= ~(tcflag_t)(ICRNL | INLCR | IXON | ISTRIP);
 	raw.c_cc[VMIN] = 0;
 	raw.c_cc[VTIME] = 0;
+	before_raw = k->before;
+	is_raw = 1;
 	if (tcsetattr(STDIN_FILENO, TCSANOW, &raw) < 0)
 		return fail_errno(L, "the terminal's mode cannot be changed");
 	k->raw = true;
@@ -81,6 +95,7 @@ static int l_close(lua_State *L)
 	if (k->raw)
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &k->before);
 	k->raw = false;
+	is_raw = 0;
 	return 0;
 }
 
