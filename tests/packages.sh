@@ -12,6 +12,7 @@ say() { printf '== %s\n' "$*"; }
 for copy in one two-elsewhere; do
 	say "building in $copy"
 	git clone -q "$src" "$dir/$copy"
+	src=$dir/one
 	make -s -C "$dir/$copy" -j2 > /dev/null
 	make -s -C "$dir/$copy" deb dist rockspec > /dev/null 2>&1
 done
