@@ -17,7 +17,7 @@ SAN     ?=
 DEPS       := gcc libc6-dev pkg-config liblua5.4-dev lua-filesystem-dev \
               libserialport-dev libdeflate-dev libmd-dev lua-argparse lua-dkjson
 TEST_DEPS  := libcmocka-dev lua-unit perl unzip socat clang libclang-rt-14-dev libgensio-dev \
-              ser2net openssl
+              ser2net openssl lua-sql-sqlite3 lua-sql-postgres postgresql
 DOC_DEPS   := scdoc lua-ldoc lua5.2 lintian dpkg-dev lua5.4
 CHIP_DEPS  := gcc-xtensa-lx106 qemu-system-misc
 
@@ -37,7 +37,7 @@ LIB   := $(filter-out $(BUILD)/src/main.o,$(OBJ))
 TESTC := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/test_*.c))
 
 LUASHARE ?= /usr/share/lua/5.4
-EMBED := $(shell find lualib scripts -name '*.lua' 2>/dev/null | sort)
+EMBED := $(shell find lualib scripts -name '*.lua' -o -name '*.json' 2>/dev/null | sort)
 THIRD := $(LUASHARE)/argparse.lua $(LUASHARE)/dkjson.lua
 BLOBS := $(wildcard src/sim/rom/rom.bin src/stub/stub.bin)
 
@@ -95,7 +95,7 @@ SHARE := $(DESTDIR)$(PREFIX)/share
 
 $(BUILD)/man/%: src/package/%.scd src/package/man.lua $(BUILD)/moonflash
 	@mkdir -p $(@D)
-	$(Q)$(BUILD)/moonflash --allow=all src/package/man.lua $< | scdoc > $@
+	$(Q)$(BUILD)/moonflash --allow=all src/package/man.lua $< > $@.scd && scdoc < $@.scd > $@
 $(BUILD)/complete/%: $(BUILD)/moonflash
 	@mkdir -p $(@D)
 	$(Q)$(BUILD)/moonflash complete $* > $@

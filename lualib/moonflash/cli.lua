@@ -92,9 +92,11 @@ local function find_script(name, dirs)
   return text, path
 end
 
--- { name = summary } of every command there is; the summary is what the
--- script's first line says of itself: "-- scripts/NAME.lua: SUMMARY".
-local function commands(dirs)
+--- Every command there is.
+-- @tparam {string,...} dirs directories of `-L` and `MOONFLASH_PATH`
+-- @treturn {string=string} summary by name: what the script's first line says of
+--   itself, "-- scripts/NAME.lua: SUMMARY"
+function cli.commands(dirs)
   local found = {}
   local function add(name, text)
     found[name] = found[name] or text:match("^%-%-[^\n]-:%s*([^\n]*)") or ""
@@ -125,7 +127,7 @@ end
 
 local function help_text(dirs)
   local lines = { SHORT_HELP, "commands:" }
-  local all = commands(dirs)
+  local all = cli.commands(dirs)
   for _, name in ipairs(sorted_keys(all)) do
     lines[#lines + 1] = ("  %-12s %s"):format(name, all[name])
   end
@@ -143,7 +145,7 @@ end
 cli.near = nearest.find
 
 local function unknown_command(name, dirs)
-  local near = cli.near(name, sorted_keys(commands(dirs)))
+  local near = cli.near(name, sorted_keys(cli.commands(dirs)))
   errors.raise("usage", ("there is no command '%s'"):format(name), {
     hint = #near > 0 and ("did you mean '%s'?"):format(table.concat(near, "' or '"))
       or "'moonflash' alone lists the commands; a Lua file's name must end in .lua",
@@ -202,8 +204,9 @@ end
 local function parse_with(parser, args)
   local ok, result = parser:pparse(args)
   if ok then return result end
-  errors.raise("usage", result, {
-    hint = ("'%s --help' explains it"):format(parser._name),
+  local message, near = result:match("^(.-)\n(.*)$")        -- argparse knows near ones
+  errors.raise("usage", message or result, {
+    hint = near or ("'%s --help' explains it"):format(parser._name),
   })
 end
 
