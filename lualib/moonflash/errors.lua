@@ -48,7 +48,8 @@ errors.codes = {
   io                = { exit = 9, text = "the system reported an I/O error" },
   disk              = { exit = 9, text = "the disk is full or read-only" },
   nomem             = { exit = 9, text = "out of memory" },
-  interrupted       = { exit = 130, text = "the user asked us to stop" },
+  interrupted       = { exit = 130, text = "the user asked us to stop",
+    hint = "run the same command again" },
 }
 
 -- What io.open and friends return as third value: errno of the system.

@@ -155,6 +155,7 @@ static int open_flash(struct chip *c, struct esp_error *err)
 	n.lie = c->cfg.lie;
 	n.cut_op = c->cfg.power_cut_op;
 	n.cut_when = c->cfg.power_cut_when;
+	n.status = c->cfg.status;
 	n.bad_modes = c->cfg.bad_modes;
 	n.faults = c->faults.count ? &c->faults : NULL;
 	if (nor_open(&c->nor, &n) < 0)
@@ -220,13 +221,14 @@ struct faults *chip_faults(struct chip *c)
 
 static void note_counters(struct chip *c)
 {
-	char line[128];
+	const struct nor *n = &c->nor;
+	char line[160];
 
 	snprintf(line, sizeof line, "# sent %llu received %llu ops %llu erases %llu programs %llu"
-		 " resets %llu", (unsigned long long)c->host.sent,
-		 (unsigned long long)c->host.received, (unsigned long long)c->nor.ops,
-		 (unsigned long long)c->nor.stats.erases, (unsigned long long)c->nor.stats.programs,
-		 (unsigned long long)c->resets);
+		 " resets %llu status %02x%02x%02x", (unsigned long long)c->host.sent,
+		 (unsigned long long)c->host.received, (unsigned long long)n->ops,
+		 (unsigned long long)n->stats.erases, (unsigned long long)n->stats.programs,
+		 (unsigned long long)c->resets, n->nv_sr3, n->nv_sr2, n->nv_sr1);
 	faults_note(&c->faults, line);
 }
 
@@ -326,8 +328,11 @@ static void check_faults(struct chip *c)
 	if (!c->faults.count)
 		return;
 	x = faults_due(&c->faults, FAULT_SIGNAL, n);
-	if (x)
+	if (x) {
+		if (x->arg == SIGKILL)
+			note_counters(c);
 		raise((int)x->arg);
+	}
 	if (c->on && !c->dead && faults_due(&c->faults, FAULT_RESET, n))
 		reset(c, RTC_CAUSE_PIN);
 }

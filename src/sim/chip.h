@@ -48,6 +48,7 @@ struct chip_config {
 	double erase_scale;	/* 1.0 = typical W25Q32 times, 10.0 = slow flash, 0 = instant */
 	int64_t stuck_sector;	/* sector number that will not erase or program; -1 = none */
 	bool write_protect;	/* status register BP bits set and locked */
+	uint32_t status;	/* SR1 | SR2 << 8 | SR3 << 16, kept without power */
 	double lie;		/* probability that an erase or program does nothing */
 	uint8_t bad_modes;	/* enum nor_mode: reads in them are garbled */
 	uint32_t max_clean_baud; /* above this host rate one byte in 50 is damaged; 0 = no limit */

@@ -228,6 +228,15 @@ static bool set_protect(struct chip_config *cfg, const char *v)
 	return flag(v, &cfg->write_protect);
 }
 
+static bool set_sr(struct chip_config *cfg, const char *v)
+{
+	char *end;
+	unsigned long n = strtoul(v, &end, 16);
+
+	cfg->status = (uint32_t)n;
+	return *v && *end == '\0' && n <= 0xFFFFFF && strspn(v, "xX0123456789abcdefABCDEF") == strlen(v);
+}
+
 /* Names with commas between them. */
 static bool set_badmode(struct chip_config *cfg, const char *v)
 {
@@ -299,6 +308,7 @@ static const struct option options[] = {
 	{ "slow", "X", "flash busy times times X; 0 = instant", set_slow },
 	{ "stuck", "SECTOR", "a sector that will not change", set_stuck },
 	{ "protect", "0|1", "flash write protection set and locked", set_protect },
+	{ "sr", "04021C", "status registers 3, 2, 1 that power-on finds, in hex", set_sr },
 	{ "lie", "P", "probability that an erase or program does nothing", set_lie },
 	{ "badmode", "qio,qout", "ways to read (fast, dout, dio, qout, qio) that read wrong",
 	  set_badmode },

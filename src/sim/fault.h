@@ -5,8 +5,9 @@
  * One fault a line: `- KIND N [ARG]`. The first character is what became of it:
  * `-` still to come, `x` happened. The file remembers it, so that a fault comes
  * once though the port is opened again after it. When a chip is closed one line
- * is added, `# sent A received B ops C erases D programs E resets F` (bytes and
- * operations since it was opened; resets since power-on).
+ * is added, `# sent A received B ops C erases D programs E resets F status G`:
+ * bytes and operations since it was opened, resets since power-on, the flash's
+ * status registers 3, 2 and 1 as they stay without power.
  */
 #ifndef SIM_FAULT_H
 #define SIM_FAULT_H

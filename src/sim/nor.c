@@ -20,8 +20,11 @@ int nor_open(struct nor *n, const struct nor_config *cfg)
 		return rc;
 	n->array.puya = n->family->puya;
 	n->array.stuck_sector = cfg->stuck_sector;
+	n->nv_sr1 = cfg->status & 0xFC;
+	n->nv_sr2 = (uint8_t)(cfg->status >> 8);
+	n->nv_sr3 = (uint8_t)(cfg->status >> 16);
 	if (cfg->locked)
-		n->nv_sr1 = NOR_BP | NOR_SRP0;
+		n->nv_sr1 |= NOR_BP | NOR_SRP0;
 	nor_power_on(n);
 	return 0;
 }

@@ -46,6 +46,7 @@ struct nor_config {
 	uint8_t uid[8];
 	double scale;		/* of all busy times; 0 = instant */
 	int64_t stuck_sector;	/* -1 = none */
+	uint32_t status;	/* SR1 | SR2 << 8 | SR3 << 16 that power-on finds */
 	bool locked;		/* BP set, status writes ignored (SRP0 with WP# low) */
 	double lie;		/* probability that an erase or program does nothing */
 	uint64_t cut_op;	/* power fails in the n-th erase or program; 0 = never */
