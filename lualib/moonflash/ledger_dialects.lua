@@ -61,7 +61,8 @@ end
 -- @tparam string url
 -- @treturn string
 function dialects.shown(url)
-  return (url:gsub("^(%a+://[^/@:]*):[^/]*@", "%1@"):gsub("([?&]password=)[^&]*", "%1..."))
+  -- up to the last @: better too little is shown than a piece of a password
+  return (url:gsub("^(%a+://[^/@:]*):.*@", "%1@"):gsub("([?&]password=)[^&]*", "%1..."))
 end
 
 return dialects

@@ -58,8 +58,9 @@ function import.read(text, name)
   table.sort(columns)
   local list, seen = { by_mac = has(columns, "mac") }, {}
   for i, row in ipairs(rows) do
-    local item = { text = text_of(row, columns, name), line = row.line,
-      mac = list.by_mac and mac_of(row, name) or nil }
+    local mac = list.by_mac and mac_of(row, name) or nil
+    row.values.mac = mac
+    local item = { text = text_of(row, columns, name), line = row.line, mac = mac }
     must_be_new(seen, item.text, row, name, "the same row")
     if item.mac then must_be_new(seen, item.mac, row, name, item.mac) end
     list[i] = item

@@ -15,10 +15,14 @@ local function clean(value)
   return (value:gsub("[\0\x80-\xff]", function(c) return ("\\x%02x"):format(c:byte()) end))
 end
 
--- The value of a column: PostgreSQL takes no number for text, nor text for a number.
+-- The value of a column: PostgreSQL takes no number for text, nor text for a number, nor
+-- one that is too large. What does not fit is not worth the record.
 local function column(name, value)
-  if schema.NUMBERS[name] then return math.tointeger(value) or tonumber(value) end
-  return clean(value)
+  local largest = schema.NUMBERS[name]
+  if not largest then return clean(value) end
+  value = tonumber(value)
+  if largest ~= math.huge then value = value and math.tointeger(value) end
+  return value and math.abs(value) <= largest and value or nil
 end
 
 --- An identity for a run, so that a record that is sent twice counts once.
@@ -52,7 +56,7 @@ local function row_of(db, record, uid)
   for _, name in ipairs(schema.RUN_COLUMNS) do row[name] = column(name, record[name]) end
   local e = record.error
   if type(e) == "table" then
-    row.error, row.error_code, row.addr = clean(e.message), e.code, e.addr
+    row.error, row.error_code, row.addr = clean(e.message), clean(e.code), column("addr", e.addr)
   end
   row.uid = uid
   row.mac = record.mac and values.mac(record.mac)
@@ -75,7 +79,8 @@ local function insert(db, row, parts)
   local id = db:one("SELECT id FROM moonflash_runs WHERE uid = ?", row.uid).id
   for i, part in ipairs(parts or {}) do
     db:execute("INSERT INTO moonflash_parts (run, n, name, addr, size, sha256)"
-      .. " VALUES (?, ?, ?, ?, ?, ?)", id, i, clean(part.name), part.addr, part.size, part.sha256)
+      .. " VALUES (?, ?, ?, ?, ?, ?)", id, i, clean(part.name),
+      column("addr", part.addr), column("size", part.size), clean(part.sha256))
   end
 end
 

@@ -48,11 +48,18 @@ schema.MIGRATIONS = {
 --- The version that this program writes.
 schema.VERSION = #schema.MIGRATIONS
 
---- Columns that hold numbers: PostgreSQL's driver hands everything out as text.
+-- Columns that hold numbers, and the largest that PostgreSQL takes for each.
+local KINDS <const> = {
+  [0x7fffffff] = "version_number exit retries sectors_written sectors_skipped baud warnings",
+  [math.maxinteger] = "id run n next addr size flash_bytes bytes count",
+  [math.huge] = "seconds rate now",
+}
+
+--- The largest number of each column that holds some: PostgreSQL's driver hands
+-- everything out as text.
 schema.NUMBERS = {}
-for name in ([[version_number id run n next addr size seconds flash_bytes exit retries bytes
-  sectors_written sectors_skipped baud rate warnings count now]]):gmatch "%S+" do
-  schema.NUMBERS[name] = true
+for largest, names in pairs(KINDS) do
+  for name in names:gmatch "%S+" do schema.NUMBERS[name] = largest end
 end
 
 --- The columns of a run that are copied from a record.
