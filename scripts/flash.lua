@@ -56,5 +56,4 @@ local boot = flashing.leave(dev, opt, firmware)
 report.result { bytes = s.bytes, sectors_written = s.written, sectors_skipped = s.skipped,
   seconds = esp.clock() - started, retries = s.retries, verified = true, mode = mode,
   mode_proven = proven, plan = upgrade.to_table(p), boot = boot }
-report.ok("%d bytes verified, %d sectors written, %d already there%s", s.bytes, s.written,
-  s.skipped, boot and "; " .. boot.text or "")
+report.written(s, nil, boot and boot.text)

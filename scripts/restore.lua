@@ -60,7 +60,8 @@ if opt.dry_run then
   return report.ok("nothing was changed")
 end
 
-local started = esp.clock()
+local started, clock = esp.clock(), dev:clock()
+local began = clock()
 dev:run(steps, function(total) return report.progress("writing", total, dev:clock()) end)
 dev:prove(steps, function(total) return report.progress("verifying", total, dev:clock()) end)
 local wrong = dev.loader.has_hashes
@@ -69,9 +70,11 @@ if wrong then
   errors.raise("chip_changed", ("flash differs from the backup at %s"):format(numbers.hex(wrong)),
     { addr = wrong, hint = "run the same command again" })
 end
+local seconds = clock() - began
+local proof = dev:proof()
 dev:leave(listen)
 local done = s.written + s.blanked
 report.result { bytes = sectors * 4096, sectors_written = done, sectors_skipped = sectors - done,
   kept = #what.keep, differences = differences, seconds = esp.clock() - started, verified = true }
-report.ok("%d bytes verified, %d sectors written, %d already there", sectors * 4096, done,
-  sectors - done)
+report.written { bytes = sectors * 4096, written = done, skipped = sectors - done,
+  seconds = seconds, proof = proof }

@@ -6,7 +6,6 @@ local esp     <const> = require "esp"
 local parts   <const> = require "moonflash.parts"
 local plan    <const> = require "moonflash.plan"
 local report  <const> = require "moonflash.report"
-local text    <const> = require "moonflash.text"
 local writer  <const> = require "moonflash.writer"
 
 local parser = cli.parser("write", "Writes files to flash and proves it by reading back.", [[
@@ -51,5 +50,4 @@ dev:leave(listen)
 report.result { bytes = s.bytes, sectors_written = s.written, sectors_skipped = s.skipped,
   sectors_erased = s.erased, seconds = esp.clock() - started, retries = s.retries,
   verified = true }
-report.ok("%d bytes verified, %s written, %d already there", s.bytes,
-  text.count(s.written, "sector"), s.skipped)
+report.written(s)

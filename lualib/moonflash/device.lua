@@ -385,6 +385,13 @@ local function prove_by_reading(self, steps, progress)
   end
 end
 
+--- How this loader proves what is in flash, for people.
+-- @treturn string
+function device:proof()
+  return self.loader.has_hashes and "hash of each sector" or self.loader.digest
+    and "digests of flash" or "all of it read back"
+end
+
 --- Proves that flash holds what the plan wanted: by hashes that the stub computes
 -- of flash, or by reading everything back.
 -- @tparam plan steps

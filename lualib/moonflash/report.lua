@@ -6,6 +6,7 @@
 -- @module moonflash.report
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
+local numbers <const> = require "moonflash.numbers"
 local progress <const> = require "moonflash.progress"
 local style <const> = require "moonflash.style"
 local text <const> = require "moonflash.text"
@@ -217,17 +218,6 @@ function report.output(s, err)
   stream:write(s)
 end
 
---- What a recipe prints; an event with `--json`.
--- @tparam string s text, with its line ends
--- @tparam[opt] boolean err it goes to standard error
-function report.output(s, err)
-  report.event("output", { text = s, stderr = err })
-  if state.json then return end
-  close_line()
-  local stream = err and io.stderr or io.stdout
-  stream:write(s)
-end
-
 --- The result as a table: printed as an event with `--json`, else left to the
 -- lines that the command prints.
 -- @tparam table fields plain values only
@@ -239,6 +229,18 @@ end
 function report.ok(format, ...)
   report.event("ok", { message = format:format(...) })
   report.line("%s " .. format, state.out:paint("ok", "ok:"), ...)
+end
+
+--- The last line of a good write.
+-- @tparam table s summary of @{moonflash.writer.write}: `bytes`, `written`, `skipped`,
+--   `seconds`, `proof`
+-- @tparam[opt] string before what was written, for people
+-- @tparam[opt] string after what came of it
+function report.written(s, before, after)
+  report.ok("%s%d bytes verified, %s written, %d already there, %s at %s (%s)%s",
+    before and before .. ": " or "", s.bytes, text.count(s.written, "sector"), s.skipped,
+    numbers.time_text(s.seconds), numbers.rate_text(s.bytes, s.seconds), s.proof,
+    after and "; " .. after or "")
 end
 
 --- The last words of a failed run, on standard error.

@@ -51,16 +51,22 @@ end
 --   bytes beside a part survive a second attempt
 -- @tparam[opt] table show `writing`, `verifying`: functions that make a progress
 --   function of a total
--- @treturn table summary of the first plan, with `retries`
+-- @treturn table summary of the first plan, with `retries`, `seconds` and `proof` (how
+--   it was proven)
 -- @raise with exit 8 when flash changed and could not be brought to the end
 function writer.write(dev, request, show)
+  local clock = dev:clock()
+  local started = clock()
   local steps = dev:plan(request)
   local summary, left = steps.summary, {}
   for kind, n in pairs(PATIENCE) do left[kind] = n end
   summary.retries = 0
   while true do
     local ok, e = pcall(carry_out, dev, steps, show)
-    if ok then return summary end
+    if ok then
+      summary.seconds, summary.proof = clock() - started, dev:proof()
+      return summary
+    end
     local kind = errors.is(e) and not e.final and KINDS[e.code]
     if not kind or left[kind] == 0 and kind ~= "mismatch" then error(e, 0) end
     request.full = false  -- what did arrive need not be sent again
