@@ -228,7 +228,8 @@ end
 function board_test.tap(results)
   local lines, failed = { ("1..%d"):format(#results) }, 0
   for i, r in ipairs(results) do
-    lines[#lines + 1] = ("%sok %d - %s"):format(r.ok and "" or "not ", i, r.what)
+    lines[#lines + 1] = ("%sok %d - %s"):format(r.ok and "" or "not ", i,
+      (r.what:gsub("%c+", " ")))
     if not r.ok then
       failed = failed + 1
       lines[#lines + 1] = "# " .. r.why

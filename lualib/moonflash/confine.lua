@@ -20,7 +20,7 @@ local guest = {}
 guest.__index = guest
 
 -- Most that one run may be handed, and what this state may grow to meanwhile.
-local OBJECTS_MAX <const> = 200000
+local OBJECTS_MAX <const>, PORTS_MAX <const> = 20000, 16
 local MEMORY <const> = 1 << 30
 local TEXT_MAX <const> = 4000
 
@@ -36,7 +36,8 @@ function confine.position() return position end
 local function export(self, value)
   if self.number[value] then return self.number[value] end
   if #self.exported >= OBJECTS_MAX then
-    errors.raise("refused_by_policy", "a recipe may not use so many objects of the program's")
+    errors.raise("refused_by_policy", "a recipe may not use so many of the program's objects",
+      { hint = "--allow=all runs it as a program of your own" })
   end
   self.exported[#self.exported + 1] = value
   self.number[value] = #self.exported
@@ -72,7 +73,8 @@ end
 
 -- ---- errors ----
 
-local NEVER <const> = { interrupted = true }
+-- What only we can know.
+local NEVER <const> = { interrupted = true, chip_changed = true, flash = true }
 
 local function bounded(s)
   return type(s) == "string" and text.shorten(s, TEXT_MAX) or nil
@@ -94,7 +96,7 @@ local function ended(self, message, code)
   if code == "interrupted" then return errors.new("interrupted", "interrupted") end
   local known = ENDED[code]
   if not known then return errors.new("script", "the recipe: " .. message) end
-  local limit = code == "time" and ("%d s"):format(self.permissions.seconds)
+  local limit = code == "time" and ("%g s"):format(self.permissions.seconds)
     or ("%d MB"):format(self.permissions.memory >> 20)
   return errors.new("refused_by_policy", "the recipe was stopped: " .. known[1]:format(limit),
     { hint = known[2] })
@@ -262,12 +264,31 @@ local function services_of(p)
   }
 end
 
+-- Simulated chips take memory that nobody counts: only so many at a time.
+local function few_ports()
+  local open = {}
+  return function(port, ...)
+    local i = 1
+    while open[i] do
+      if open[i]:info().open then i = i + 1 else table.remove(open, i) end
+    end
+    if port and #open >= PORTS_MAX then
+      port:close()
+      errors.raise("refused_by_policy", "a recipe may not open so many ports at a time",
+        { hint = "close those that are done with" })
+    end
+    open[#open + 1] = port
+    return port, ...
+  end
+end
+
 -- `esp` on the chosen port only.
 local function esp_of(p)
+  local count = few_ports()
   return {
     open = function(url, baud)
       p:port(url)
-      return esp.open(url, baud)
+      return count(esp.open(url, baud))
     end,
     ports = function()
       if not p.granted.ports then p.refuse("list the ports", "ports") end
@@ -280,7 +301,9 @@ local function esp_of(p)
       local copy = p:board(options)
       if flash ~= nil then p:port("sim:" .. need_text(flash)) end
       copy.baud, copy.flash = baud, flash
-      return esp.sim(copy)
+      local sim, message, code = esp.sim(copy)
+      if sim then count(sim:port()) end
+      return sim, message, code
     end,
     rom = esp.rom, reset = esp.reset, resets = esp.resets, stub = esp.stub,
     sim_of = esp.sim_of, sim_options = esp.sim_options,
@@ -300,7 +323,7 @@ local function new_guest(p)
   local self = setmetatable({ permissions = p, exported = {}, number = {}, functions = {},
     guest_number = {} }, guest)
   self.name, self.find = namer(self), finder(self)
-  self.link = errors.check(esp.guest(chunks, p.memory, p.seconds))
+  self.link = errors.check(esp.guest(chunks, p.memory, math.ceil(p.seconds * 1000)))
   return self
 end
 

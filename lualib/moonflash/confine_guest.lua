@@ -9,7 +9,8 @@ local real_load <const>, real_setmetatable <const> = load, setmetatable
 local error <const>, pcall <const>, xpcall <const> = error, pcall, xpcall
 local select <const>, tostring <const>, type <const> = select, tostring, type
 local rawget <const>, next <const> = rawget, next
-local pack <const>, unpack <const> = table.pack, table.unpack
+local pack <const>, unpack <const>, concat <const> = table.pack, table.unpack, table.concat
+local getmetatable <const> = getmetatable
 
 -- ---- what goes over the link by number ----
 
@@ -163,7 +164,7 @@ local function join(piece)
     if s == "" then break end
     pieces[#pieces + 1] = s
   end
-  return table.concat(pieces)
+  return concat(pieces)
 end
 
 function G.load(chunk, chunkname, mode, ...)
@@ -235,7 +236,7 @@ local function make_print(services)
   function G.print(...)
     local words = pack(...)
     for i = 1, words.n do words[i] = tostring(words[i]) end
-    services.print(table.concat(words, "\t") .. "\n")
+    services.print(concat(words, "\t") .. "\n")
   end
 end
 

@@ -10,7 +10,10 @@ local wire = {}
 --- Deepest table in a table.
 wire.DEPTH = 100
 
+-- Locals all of them: over there somebody may change the globals.
 local pack <const>, unpack <const> = string.pack, string.unpack
+local concat <const>, spread <const>, kind <const> = table.concat, table.unpack, math.type
+local error <const>, next <const>, select <const>, type <const> = error, next, select, type
 
 -- How a value is written: a letter, then
 --   n nil  t true  f false  i integer  d float  s string
@@ -39,7 +42,7 @@ local WRITE <const> = {
   ["nil"] = function() return "n" end,
   boolean = function(v) return v and "t" or "f" end,
   number = function(v)
-    if math.type(v) == "integer" then return pack("<c1i8", "i", v) end
+    if kind(v) == "integer" then return pack("<c1i8", "i", v) end
     return pack("<c1d", "d", v)
   end,
   string = function(v) return pack("<c1s4", "s", v) end,
@@ -72,7 +75,7 @@ end
 function wire.encode(name, ...)
   local out, state = {}, { name = name, seen = {}, count = 0 }
   for i = 1, select("#", ...) do put(out, (select(i, ...)), state, 1) end
-  return table.concat(out)
+  return concat(out)
 end
 
 local function damaged() error("damaged message", 0) end
@@ -137,7 +140,7 @@ function wire.decode(s, find)
     n = n + 1
     values[n], at = get(s, at, state, 1)
   end
-  return table.unpack(values, 1, n)
+  return spread(values, 1, n)
 end
 
 return wire

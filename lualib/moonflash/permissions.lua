@@ -71,8 +71,8 @@ local function rest_below(folder, path)
 end
 
 local function seconds(text)
-  local n = math.tointeger(tonumber(text))
-  if n and n >= 0 and n <= 1000000 then return n end
+  local n = text:match("^%d+%.?%d*$") and tonumber(text)
+  if n and n <= 1000000 then return n end
   errors.raise("usage", ("--allow=time=%s: seconds are wanted"):format(text))
 end
 

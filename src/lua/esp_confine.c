@@ -70,14 +70,14 @@ static int fail_ended(lua_State *L, struct guest *g)
 	if (WIFEXITED(s) && WEXITSTATUS(s) == ESP_CHILD_NOMEM) {
 		lua_pushliteral(L, "it used up its memory");
 		lua_pushliteral(L, "nomem");
-	} else if (WIFSIGNALED(s) && (WTERMSIG(s) == SIGXCPU || WTERMSIG(s) == SIGKILL)) {
+	} else if (WIFSIGNALED(s) && (WTERMSIG(s) == SIGXCPU || WTERMSIG(s) == SIGPROF)) {
 		lua_pushliteral(L, "it used up its processor time");
 		lua_pushliteral(L, "time");
 	} else if (g->twin) {
 		lua_pushliteral(L, "its process ended: it used up its memory or processor time");
 		lua_pushliteral(L, "gone");
 	} else {
-		lua_pushfstring(L, "its process ended by itself (status 0x%x)", s);
+		lua_pushfstring(L, "its process ended by itself (status %d)", s);
 		lua_pushliteral(L, "gone");
 	}
 	return 3;
@@ -285,27 +285,27 @@ static size_t read_chunks(lua_State *L, struct esp_child *out)
 	return (size_t)n;
 }
 
-/* esp.guest({ {name, text}, ... }, memory_bytes, seconds)
+/* esp.guest({ {name, text}, ... }, memory_bytes, cpu_ms)
  * -> guest | nil, message, word: a process in which the last of the chunks runs,
  * confined; it gets its end of the link and the other chunks as functions */
 static int l_guest(lua_State *L)
 {
 	struct esp_child chunks[CHUNKS_MAX];
 	size_t n;
-	lua_Integer memory = luaL_checkinteger(L, 2), seconds = luaL_checkinteger(L, 3);
+	lua_Integer memory = luaL_checkinteger(L, 2), ms = luaL_checkinteger(L, 3);
 	struct guest *g;
 	int ends[2];
 
 	luaL_checktype(L, 1, LUA_TTABLE);
 	luaL_argcheck(L, memory > 0, 2, "size out of range");
-	luaL_argcheck(L, seconds >= 0 && seconds <= 1000000, 3, "seconds out of range");
+	luaL_argcheck(L, ms >= 0 && ms <= 1000000000, 3, "milliseconds out of range");
 	n = read_chunks(L, chunks);
 	g = push_guest(L);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return fail_word(L, strerror(errno), "io");
 	g->pid = fork();
 	if (g->pid == 0) {
-		esp_jail_enter(&ends[1], (unsigned)seconds);
+		esp_jail_enter(&ends[1], (unsigned)ms);
 		esp_child_run(ends[1], chunks, n, (size_t)memory);
 	}
 	close(ends[1]);

@@ -28,9 +28,9 @@ void esp_memory_watch(lua_State *L, struct esp_memory *m);
 /* ---- the inside of the process (esp_confine_jail.c) ---- */
 
 /* Leaves this process nothing but one descriptor, which becomes `*fd`, memory
- * and time: seconds of processor time, 0 = no limit. Returns whether the system
+ * and time: milliseconds of processor time, 0 = no limit. Returns whether the system
  * also refuses system calls (seccomp). */
-bool esp_jail_enter(int *fd, unsigned seconds);
+bool esp_jail_enter(int *fd, unsigned cpu_ms);
 
 /* ---- the world of a recipe (esp_confine_child.c) ---- */
 
