@@ -21,6 +21,12 @@ local EXIT_SCRIPT <const>, EXIT_FATAL <const> = 1, 2
 local HOME <const> = {
   ["write-flash"] = "flash", ["read-flash"] = "flash", ["verify-flash"] = "flash",
   ["erase-flash"] = "flash", ["erase-region"] = "flash", ["flash-id"] = "flash",
+  ["read-flash-status"] = "flash", ["write-flash-status"] = "flash",
+  ["read-flash-sfdp"] = "flash",
+  ["read-mac"] = "memory", ["chip-id"] = "memory", ["read-mem"] = "memory",
+  ["write-mem"] = "memory", ["dump-mem"] = "memory", ["load-ram"] = "memory", run = "memory",
+  ["image-info"] = "files", elf2image = "files", ["merge-bin"] = "files",
+  ["make-image"] = "files", version = "files",
 }
 
 -- ---- what is said ----
@@ -37,6 +43,11 @@ function Job:say(name, ...)
   self.line_open = false
   print(line)
   io.stdout:flush()
+end
+
+--- Prints a line as it is; nothing with --silent.
+function Job:print(line)
+  if not self.opt.silent then print(line) end
 end
 
 --- Prints a line of progress: drawn anew on a terminal, a line of its own in a log.

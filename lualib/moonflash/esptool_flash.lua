@@ -284,4 +284,96 @@ esptool_flash["flash-id"] = function(job)
   chip.leave(job, dev)
 end
 
+-- Reads one status register as often as it takes to come the same twice.
+local function status_of(dev, count)
+  local last
+  for _ = 1, 5 do
+    local status = dev.loader:status()
+    local value = 0
+    for n = count, 1, -1 do value = value << 8 | status[n] end
+    if value == last then return value end
+    last = value
+  end
+  errors.raise("protocol", "the status registers do not read the same twice",
+    { hint = "check the supply and the wiring of the flash" })
+end
+
+esptool_flash["read-flash-status"] = function(job)
+  local count = job.opt.bytes or 2
+  local dev <close> = chip.open(job)
+  dev:flash()
+  job:say("status", status_of(dev, count))
+  chip.leave(job, dev)
+end
+
+local VOLATILE_ENABLE <const> = 0x50
+
+-- The commands for a value of so many bytes: with two, chips differ in which form
+-- they take, so both are sent.
+local function status_writes(value, count)
+  local low = string.char(value & 0xFF)
+  if count == 1 then return { { 0x01, low } } end
+  local second = string.char(value >> 8 & 0xFF)
+  if count == 2 then return { { 0x01, low .. second }, { 0x31, second } } end
+  return { { 0x01, low }, { 0x31, second }, { 0x11, string.char(value >> 16 & 0xFF) } }
+end
+
+-- After 0x06 the bits last, after 0x50 until power is cut.
+local function write_status(dev, command, lasting)
+  if lasting then return dev.loader:write_status(command[1], command[2]) end
+  local stub = dev.loader.stub
+  if stub then
+    errors.check(stub:spi { before = VOLATILE_ENABLE, op = command[1], out = command[2] })
+  else
+    errors.check(dev.rom:spi { op = VOLATILE_ENABLE })
+    errors.check(dev.rom:spi { op = command[1], out = command[2] })
+  end
+end
+
+esptool_flash["write-flash-status"] = function(job)
+  local opt = job.opt
+  local count = opt.bytes or 2
+  if opt.value >> count * 8 ~= 0 then
+    errors.raise("usage", ("0x%x needs more than %d bytes"):format(opt.value, count))
+  end
+  local dev <close> = chip.open(job)
+  dev:flash()
+  job:say("status_before", count * 2, status_of(dev, count))
+  job:say("status_set", count * 2, opt.value)
+  for _, command in ipairs(status_writes(opt.value, count)) do
+    write_status(dev, command, opt["non-volatile"])
+  end
+  job:say("status_after", count * 2, status_of(dev, count))
+  chip.leave(job, dev)
+end
+
+local READ_SFDP <const>, SFDP_DUMMY <const> = 0x5A, 8
+
+local function sfdp_bytes(dev, addr, size)
+  if dev.loader.stub then
+    return errors.check(dev.loader.stub:spi { op = READ_SFDP, addr = addr, addr_bytes = 3,
+      dummy_bits = SFDP_DUMMY, read = size })
+  end
+  return errors.check(dev.rom:spi { op = READ_SFDP, addr = addr, addr_bits = 24,
+    dummy_bits = SFDP_DUMMY, read = size })
+end
+
+local SFDP_MAX <const> = 64
+
+esptool_flash["read-flash-sfdp"] = function(job)
+  local opt = job.opt
+  local five = job.form == "five"
+  if opt.bytes < 1 or opt.bytes > SFDP_MAX or opt.address > 0xFFFFFF then
+    errors.raise("usage", ("1 to %d bytes of SFDP can be read at once"):format(SFDP_MAX))
+  end
+  local dev <close> = chip.open(job)
+  dev:flash()
+  local bytes = sfdp_bytes(dev, opt.address, opt.bytes)
+  local text = bytes:gsub(".", function(c)
+    return (five and "0x%02x " or "%02x "):format(c:byte())
+  end)
+  job:say("sfdp", opt.address, opt.address + opt.bytes - 1, five and text or text:sub(1, -2))
+  chip.leave(job, dev)
+end
+
 return esptool_flash

@@ -78,7 +78,7 @@ esptool_words.LINES = {
     "Verification failed: %d differences, first at 0x%08x:" },
   verify_byte = { "   %08x %02x %02x", "   0x%08x %02x %02x" },
   verify_failed = { "Verify failed.", "Verification failed." },
-  status = { "Status value: 0x%0*x", "Flash memory status: 0x%0*x" },
+  status = { "Status value: 0x%04x", "Flash memory status: 0x%04x" },
   status_before = { "Initial flash status: 0x%0*x", "Initial flash memory status: 0x%0*x" },
   status_set = { "Setting flash status: 0x%0*x", "Setting flash memory status: 0x%0*x" },
   status_after = { "After flash status:   0x%0*x", "After flash memory status:   0x%0*x" },
@@ -103,6 +103,8 @@ esptool_words.LINES = {
   staying = { "Staying in bootloader.", "\nStaying in bootloader." },
   -- files
   fatal = { "\nA fatal error occurred: %s", "\nA fatal error occurred: %s" },
+  creating = { "Creating esp8266 image...", "Creating ESP8266 image..." },
+  created = { "Successfully created esp8266 image.", "Successfully created ESP8266 image." },
   merged = { "Wrote 0x%x bytes to file %s, ready to flash to offset 0x%x",
     "Wrote 0x%x bytes to file '%s', ready to flash to offset 0x%x." },
   adding = { "Adding %s at 0x%x", "Adding %s at 0x%x" },

@@ -6,6 +6,7 @@ local crc32 = require "moonflash.crc32"
 local errors = require "moonflash.errors"
 local image_header = require "moonflash.image_header"
 local image_parse = require "moonflash.image_parse"
+local numbers = require "moonflash.numbers"
 
 local image_build = {}
 
@@ -28,16 +29,42 @@ local function check_request(request)
   end
 end
 
+-- XOR of all bytes, eight at a time.
+local function xor_of(data)
+  local x = 0
+  for i = 1, #data - 7, 8 do x = x ~ ("<i8"):unpack(data, i) end
+  x = x ~ (x >> 32)
+  x = x ~ (x >> 16)
+  x = (x ~ (x >> 8)) & 0xFF
+  for i = #data - #data % 8 + 1, #data do x = x ~ data:byte(i) end
+  return x
+end
+
+-- Bytes 2 and 3. The second stage loader of ESP8266_RTOS_SDK, which loads version 3,
+-- reads sizes as the ESP32 does: from 1 MB = 0 on, each code the double.
+local function header_bytes(request)
+  if request.version ~= 3 then return image_header.change(0, 0, request) end
+  local mode, size_freq = image_header.change(0, 0, { mode = request.mode, freq = request.freq })
+  local bytes = numbers.parse(request.size or "1MB", "flash size")
+  local code = 0
+  while 0x100000 << code < bytes do code = code + 1 end
+  if 0x100000 << code ~= bytes or code > 7 then
+    errors.raise("usage", ("flash size: '%s' is none of a version 3 image"):format(request.size),
+      { hint = "1MB to 128MB in powers of two" })
+  end
+  return mode, code << 4 | size_freq & 15
+end
+
 -- The E9 part, placed at `base` of the file: its checksum goes by file position.
 local function build_v1(request, base)
-  local mode, size_freq = image_header.change(0, 0, request)
+  local mode, size_freq = header_bytes(request)
   local parts = { ("<BBBBI4"):pack(0xE9, #request.segments, mode, size_freq, request.entry) }
   local position, sum = base + 8, 0xEF
   for _, segment in ipairs(request.segments) do
     local data = pad(segment.data, 4, "\0")
     parts[#parts + 1] = ("<I4I4"):pack(segment.addr, #data) .. data
     position = position + 8 + #data
-    for i = 1, #data do sum = sum ~ data:byte(i) end
+    sum = sum ~ xor_of(data)
   end
   parts[#parts + 1] = ("\0"):rep((position | 15) - position) .. string.char(sum)
   return table.concat(parts)
@@ -46,11 +73,19 @@ end
 --- Build an image.
 -- @tparam table request `entry`; `segments` = { { addr, data }, ... }, data are
 -- padded with zeros to a multiple of 4; `mode`, `freq`, `size` as names (default
--- codes 0); `irom` = string makes a version 2 image
+-- codes 0); `irom` = string makes a version 2 image; `version` = 3 one for
+-- ESP8266_RTOS_SDK, whose segments may lie in mapped flash too and behind which its
+-- SHA-256 goes: `sha256` = function of bytes, 64 hex digits
 -- @treturn string
 -- @raise `image` when it would be no image, `usage` for unknown names
 function image_build.build(request)
   check_request(request)
+  if request.version == 3 then
+    local body = build_v1(request, 0)
+    return body .. request.sha256(body):gsub("%x%x", function(h)
+      return string.char(tonumber(h, 16))
+    end)
+  end
   if not request.irom then return build_v1(request, 0) end
   local irom = pad(request.irom, 16, "\0")
   local mode, size_freq = image_header.change(0, 0, request)
