@@ -46,7 +46,8 @@ local MAX_INCLUDES <const> = 8
 -- * `before(dev)`: called when connected; `after(dev)` when all is proven;
 --   `on_error(dev, message)` when something fails once the chip is connected;
 --   `steps`: { connected, planned, written, booted }, called with `dev`
---   (@{moonflash.recipe_dev}). An error in `before`, `connected` or `planned` stops
+--   (@{moonflash.recipe_dev}), the stage's name and, for `planned`, the rows of
+--   @{moonflash.recipe_map}. An error in `before`, `connected` or `planned` stops
 --   everything before the first erase.
 -- * `test`: one test or a list of them (@{moonflash.board_test})
 -- @treturn recipe
@@ -154,7 +155,8 @@ recipe.OPTIONS = {}
 for _, option in ipairs { "--port", "--baud", "--before", "--after", "--no-stub", "--stub",
   "--json", "--trace", "--quiet", "--verbose", "--version", "--help", "--dry-run", "--variant",
   "--ledger", "--units", "--serial", "--allow", "--board", "--expect", "--keep", "--wait",
-  "--operator", "--station", "--full", "--locked", "--ports" } do
+  "--operator", "--station", "--full", "--locked", "--ports", "--exec-on", "--color",
+  "--only" } do
   recipe.OPTIONS[option] = true
 end
 

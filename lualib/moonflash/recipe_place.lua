@@ -440,10 +440,28 @@ local function place_rest(r, ctx, list)
       end
     elseif part.kind == "blank" and not (ctx.offline and part.region) then
       for _, range in ipairs(region_ranges(r, ctx, part)) do
-        add(r, { addr = range.addr, size = range.size, name = "blank " .. range.name })
+        add(r, { addr = range.addr, size = range.size, name = "blank " .. range.name,
+          own = part.at or true })
       end
     end
   end
+end
+
+-- What a firmware would only like to have blank gives way to a hole.
+local function cut_blanks(r, hole)
+  local list, last = {}, hole.addr + hole.size
+  for _, one in ipairs(r.parts) do
+    local to = one.size and one.addr + one.size
+    if one.data or one.own or to <= hole.addr or one.addr >= last then
+      list[#list + 1] = one
+    else
+      if one.addr < hole.addr then
+        list[#list + 1] = { addr = one.addr, size = hole.addr - one.addr, name = one.name }
+      end
+      if to > last then list[#list + 1] = { addr = last, size = to - last, name = one.name } end
+    end
+  end
+  r.parts = list
 end
 
 local function place_holes(r, ctx, list)
@@ -453,6 +471,7 @@ local function place_holes(r, ctx, list)
       for _, range in ipairs(region_ranges(r, ctx, part)) do
         r.keep[#r.keep + 1] = { addr = range.addr, size = range.size,
           name = ("%s (mf.hole)"):format(range.name) }
+        cut_blanks(r, range)
       end
     end
   end

@@ -23,6 +23,7 @@ local regions <const> = require "moonflash.regions"
 local report <const> = require "moonflash.report"
 local schema <const> = require "moonflash.recipe_schema"
 local template <const> = require "moonflash.template"
+local text <const> = require "moonflash.text"
 local where <const> = require "moonflash.recipe_where"
 local writer <const> = require "moonflash.writer"
 
@@ -281,10 +282,11 @@ local function show(job, stage, r, ctx, steps)
   for _, line in ipairs(r.explain) do report.stage("- %s", line) end
   local rows = recipe_map.rows(r, place.layout(r, ctx))
   step(job, stage, "planned", { regions = rows, summary = steps.summary })
-  if not job.opt.dry_run then return end
+  if not job.opt.dry_run then return rows end
   for _, line in ipairs(recipe_map.lines(rows)) do report.line("%s", line) end
   local described = plan.describe(steps)
   for i = #steps.parts + 1, #described do report.line("%s", described[i]) end
+  return rows
 end
 
 local function digest_parts(r)
@@ -302,6 +304,7 @@ local function add_summary(job, s, r)
   local sum = job.summary
   sum.bytes, sum.written = sum.bytes + s.bytes, sum.written + s.written
   sum.skipped, sum.retries = sum.skipped + s.skipped, sum.retries + (s.retries or 0)
+  sum.seconds, sum.proof = sum.seconds + (s.seconds or 0), s.proof or sum.proof
   for _, part in ipairs(digest_parts(r)) do sum.parts[#sum.parts + 1] = part end
 end
 
@@ -326,8 +329,8 @@ local function do_stage(job, dev, board, stage)
   local request = { parts = r.parts, keep = r.keep, full = job.opt.full,
     allow_partial = r.allow_partial }
   local steps = dev:plan(request)
-  show(job, stage, r, ctx, steps)
-  call_hooks(job, stage, "planned", board, stage.name)
+  local rows = show(job, stage, r, ctx, steps)
+  call_hooks(job, stage, "planned", board, stage.name, rows)
   if job.opt.dry_run then return end
   local s = writer.write(dev, request, report.showing(dev))
   if r.base and ctx.choice.probe then
@@ -352,12 +355,17 @@ local function label_paths(job)
   return list
 end
 
+local function count(s, char) return select(2, s:gsub(char, "")) end
+
 local function write_labels(job)
   for _, part in ipairs(label_paths(job)) do
     where.within(part.at, function()
       local path = template.fill(part.path, part.path, job.values)
-      local text = template.fill(part.text, part.path, job.values)
-      job.folder[part.append and "append" or "write"](job.folder, path, text)
+      if count(path, "/") ~= count(part.path, "/") or path:find("%c") then
+        errors.raise("file", ("mf.label: no file can be called %s"):format(text.escape(path)))
+      end
+      local content = template.fill(part.text, part.path, job.values)
+      job.folder[part.append and "append" or "write"](job.folder, path, content)
       report.stage("label %s", path)
       step(job, nil, "label", { file = path })
     end)
@@ -378,6 +386,7 @@ local function know_unit(job, dev, board, ledger)
     ledger = ledger, params = job.params, variant = job.variant, board = board }, job.opt)
   board.unit = job.unit
   if job.unit.serial then report.stage("serial number %s", job.unit.serial) end
+  step(job, nil, "unit", { chip_id = job.unit.chip_id })
 end
 
 local function carry_out(job, dev, board, ledger)
@@ -410,8 +419,7 @@ local function finish(job, dev)
     retries = sum.retries, verified = true, mac = dev.chip.mac, serial = job.unit.serial,
     variant = job.variant, seconds = esp.clock() - job.started, parts = sum.parts }
   step(job, nil, "done")
-  report.ok("%d bytes verified, %d sectors written, %d already there", sum.bytes, sum.written,
-    sum.skipped)
+  report.written(sum)
 end
 
 -- What fails tells the recipe, and goes on failing.
@@ -432,7 +440,7 @@ end
 -- @tparam table job from @{run.prepare}
 -- @treturn table summary: bytes, written, skipped, retries, parts
 function run.execute(job)
-  job.summary = { bytes = 0, written = 0, skipped = 0, retries = 0, parts = {} }
+  job.summary = { bytes = 0, written = 0, skipped = 0, retries = 0, seconds = 0, parts = {} }
   job.started = esp.clock()
   local dev <close> = device.open(job.opt)
   local ledger = open_ledger(job)          -- not before: a gang forks where a board is opened

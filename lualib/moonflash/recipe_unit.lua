@@ -61,9 +61,14 @@ local function take_serial(u, d, ledger, opt)
   end
 end
 
+-- Stands for a row that a dry run does not take.
+local any_row <const> = { __index = function(_, name)
+  return type(name) == "string" and ("(%s)"):format(name) or nil
+end }
+
 local function take_from_pool(u, pool, ledger, opt)
   if opt.dry_run then
-    u.row = setmetatable({}, { __index = function(_, name) return ("(%s)"):format(name) end })
+    u.row = setmetatable({}, any_row)
   else
     u.row, u.row_is_new = ledger:take(pool, u.mac)
   end
@@ -99,6 +104,7 @@ function recipe_unit.identify(d, chip, given, opt)
   values.mac, values.chip_id, values.chip = u.mac, u.chip_id, u.chip
   values.mac_plain, values.variant = u.mac:gsub(":", ""), given.variant
   values.serial = u.serial
+  if getmetatable(u.row or {}) == any_row then setmetatable(values, any_row) end
   if d.unit then
     local result = d.unit(u, given.board)
     if type(result) ~= "table" then
