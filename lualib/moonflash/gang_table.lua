@@ -7,7 +7,7 @@ local style <const> = require "moonflash.style"
 local gang_table = {}
 
 local GAP <const> = "  "
-local BAR <const> = 14
+local BAR_MAX <const> = 28
 local STATE_ROLES <const> = { ok = "ok", failed = "failure", waiting = "dim" }
 local PLAIN <const> = style.new(false)
 
@@ -35,11 +35,12 @@ local function percent(slot)
   return ("%d %%"):format(numbers.percent(slot.done, slot.total))
 end
 
-local function bar(slot, paint)
-  if not slot.what then return "" end
+-- While a board is written its result's place shows how far it is.
+local function bar(slot, room, paint)
+  local width = math.min(BAR_MAX, room)
   local on, off = paint.utf8 and "━" or "#", paint.utf8 and "─" or "."
-  local full = math.min(BAR, BAR * slot.done // math.max(1, slot.total))
-  return paint:paint("bar", on:rep(full)) .. paint:paint("bar_rest", off:rep(BAR - full))
+  local full = math.min(width, width * slot.done // math.max(1, slot.total))
+  return paint:paint("bar", on:rep(full)) .. paint:paint("bar_rest", off:rep(width - full))
 end
 
 local function state(slot)
@@ -56,11 +57,17 @@ local function left(slot)
   return numbers.time_text((slot.total - slot.done) * slot.seconds / slot.done)
 end
 
+-- A message without the name of its port, which is said beside it.
+local function message(slot)
+  local text, prefix = slot.message or "", slot.port .. ": "
+  return text:sub(1, #prefix) == prefix and text:sub(#prefix + 1) or text
+end
+
 local function result(slot)
   if slot.state == "ok" then
-    return ("%s%s"):format(slot.message and slot.message .. ", " or "", numbers.time_text(slot.took))
+    return ("%s%s"):format(numbers.time_text(slot.took), slot.message and ": " .. slot.message or "")
   end
-  if slot.state == "failed" then return ("exit %d: %s"):format(slot.exit, slot.message or "") end
+  if slot.state == "failed" then return ("exit %d: %s"):format(slot.exit, message(slot)) end
   return ""
 end
 
@@ -72,7 +79,6 @@ local COLUMNS <const> = {
     right = true, need = 7 },
   { title = "STATE", of = state, width = 10, need = 2,
     role = function(s) return STATE_ROLES[s.state] end },
-  { title = "", of = bar, width = BAR, drawn = true, need = 8 },
   { title = "DONE", of = percent, width = 5, right = true, need = 3 },
   { title = "RATE", of = rate, width = 10, right = true, need = 5 },
   { title = "LEFT", of = left, width = 7, right = true, need = 6 },
@@ -103,10 +109,6 @@ local function pad(s, width, right)
 end
 
 local function cell(column, slot, width, paint)
-  if column.drawn then
-    local drawn = column.of(slot, paint)
-    return drawn == "" and (" "):rep(width) or drawn
-  end
   local s = pad(gang_table.squeeze(column.of(slot), width), width, column.right)
   local role = column.role and column.role(slot)
   return role and paint:paint(role, s) or s
@@ -117,7 +119,7 @@ local function row(slot, widths, rest, paint)
   for i, column in ipairs(COLUMNS) do
     if widths[i] then cells[#cells + 1] = cell(column, slot, widths[i], paint) end
   end
-  cells[#cells + 1] = result(slot):sub(1, rest)
+  cells[#cells + 1] = slot.what and bar(slot, rest, paint) or result(slot):sub(1, rest)
   return (table.concat(cells, GAP):gsub(" +$", ""))
 end
 

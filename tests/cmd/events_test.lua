@@ -59,7 +59,7 @@ function TestEvents:test_reading_and_writing()
     { "ports" }, { "events", "ok" }, { "events", "--schema" },
     { "-p", port, "write", "0x10000", data },
     { "-p", port, "write", "0x10000", data, "--dry-run" },
-    { "-p", port, "--no-stub", "write", "0x40000", data },
+    { "-p", port, "--no-stub", "write", "0x40000", "examples/hello/hello.bin" },
     { "-p", port, "write", "0x0", "examples/hello/hello.bin", "--listen", "0.5" },
     { "-p", port, "read", "0x10000", "8k", self.dir .. "/out.bin" },
     { "-p", port, "verify", "0x0", "examples/hello/hello.bin" },
@@ -94,7 +94,7 @@ function TestEvents:test_a_firmwares_parts()
     { "-p", sim(v2), "upgrade", fw, "--dry-run" },
     { "-p", sim(v2), "upgrade", fw, "--backup", self.dir .. "/before.bin", "--no-watch" },
     { "-p", sim(v2), "upgrade", "--rollback", self.dir .. "/before.bin", "--no-watch" },
-    { "-p", sim(self.dir .. "/blank.flash"), "flash", fw, "--watch", "1" },
+    { "-p", sim(self.dir .. "/blank.flash"), "flash", fw, "--no-watch" },
   }
 end
 
