@@ -345,10 +345,12 @@ local function run_named(name, before, rest)
 end
 
 -- Is there a ledger, as far as that is known before the command has parsed its options?
-local function uses_ledger(rest)
-  if cli.options and cli.options.ledger then return true end
-  for _, word in ipairs(rest) do
-    if word:match("^%-%-ledger") then return true end
+local function uses_ledger(before, rest)
+  if os.getenv("MOONFLASH_LEDGER") then return true end
+  for _, words in ipairs { before, rest } do
+    for _, word in ipairs(words) do
+      if word:match("^%-%-ledger") then return true end
+    end
   end
   return false
 end
@@ -377,7 +379,7 @@ end
 function cli.run(name, before, rest)
   report.begin(name)
   cli.command = name
-  if uses_ledger(rest) then return run_recorded(name, before, rest) end
+  if uses_ledger(before, rest) then return run_recorded(name, before, rest) end
   return run_named(name, before, rest)
 end
 

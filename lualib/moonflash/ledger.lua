@@ -93,7 +93,7 @@ function ledger:take(pool, mac)
   local dkjson <const> = require "dkjson"
   local text, fresh = items.take(self.db, pool, mac, self.station)
   note(self, mac, pool, text)
-  return dkjson.decode(text), fresh
+  return dkjson.decode(text, 1, nil, nil, nil), fresh       -- without the metatables of dkjson
 end
 
 --- The unit was written and proven: what it has reserved is used.

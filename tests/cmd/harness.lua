@@ -23,7 +23,8 @@ end
 
 --- Runs moonflash with the arguments given; returns stdout, stderr, exit code.
 function harness.run(...)
-  local words = { "env", "-u", "MOONFLASH_PORT", "-u", "MOONFLASH_BAUD", quote(harness.program) }
+  local words = { "env", "-u", "MOONFLASH_PORT", "-u", "MOONFLASH_BAUD", "-u", "MOONFLASH_LEDGER",
+    quote(harness.program) }
   for _, a in ipairs { ... } do words[#words + 1] = quote(a) end
   return harness.shell(table.concat(words, " "))
 end
