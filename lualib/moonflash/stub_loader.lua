@@ -5,6 +5,7 @@
 local adapters <const> = require "moonflash.adapters"
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
+local report <const> = require "moonflash.report"
 
 local stub_loader = {}
 stub_loader.__index = stub_loader
@@ -15,11 +16,16 @@ local READ_PIECE <const> = 0x40000
 -- Rates to try, fastest first; the first that carries the test pattern stays.
 local LADDER <const> = { 2000000, 1500000, 921600, 460800, 230400 }
 
+-- Rates to which a line that turns bad may be followed down within the session.
+local SLOWER <const> = { 1500000, 921600, 460800, 230400, 115200, 57600 }
+
 -- Alternating bits, long runs and the framing bytes: what a marginal line garbles.
 local PATTERN <const> = ("U\xaa\x00\xff\xc0\xdb\x0f\xf0"):rep(10)
 
 local function try_rate(self, baud)
-  if not self.stub:set_baud(baud, "double") then return false end
+  local ok, message, code = self.stub:set_baud(baud, "double")
+  if not ok and code ~= "unsupported" then errors.raise(code, message) end
+  if not ok then return false end
   for _ = 1, 3 do
     if not self.stub:ping(PATTERN) then
       self.stub:set_baud(self.start_baud, "as they are")
@@ -37,20 +43,21 @@ local function load_rate(baud, adapter)
   return math.tointeger(tonumber(baud)) or math.min(adapters.rate(adapter) or LOAD_BAUD, LOAD_BAUD)
 end
 
--- Goes to the rate asked for, or climbs to the fastest that carries the pattern.
-local function choose_rate(self, baud)
-  if baud ~= "auto" then
-    local rate = math.tointeger(tonumber(baud))
-    errors.check(self.stub:set_baud(rate, "double"))
-    return
-  end
-  local known = adapters.rate(self.adapter)
-  if known and try_rate(self, known) then return end
+-- Goes to the fastest rate that carries the pattern, of those at most so fast.
+local function climb(self, most, known)
   for _, rate in ipairs(LADDER) do
-    if rate ~= known and try_rate(self, rate) then
-      return adapters.remember(self.adapter, rate)
-    end
+    if rate ~= known and rate < most and try_rate(self, rate) then return end
   end
+end
+
+-- Goes to the rate asked for, or else to the best below it.
+local function choose_rate(self, baud)
+  local asked = math.tointeger(tonumber(baud))
+  local known = asked or adapters.rate(self.adapter)
+  if known and try_rate(self, known) then return end
+  climb(self, asked or math.huge, known)
+  if asked then report.warn("%d baud does not work here; going on at %d", asked, self.port:baud()) end
+  adapters.remember(self.adapter, self.port:baud())
 end
 
 --- Loads the stub through the ROM and goes to the working rate.
@@ -66,7 +73,18 @@ function stub_loader.start(rom, port, baud, adapter)
   self.stub = errors.check(esp.stub(rom, load_rate(baud, adapter)))
   self.adapter, self.start_baud = adapter, port:baud()
   choose_rate(self, baud)
+  self.rate = port:baud()
+  self.stub:allow_slower(SLOWER)
   return self
+end
+
+-- Says so when the rate went down by itself, and remembers it.
+local function note_rate(self)
+  local baud = self.port:baud()
+  if baud >= self.rate then return end
+  report.warn("most of what was sent at %d baud got lost; went on at %d", self.rate, baud)
+  adapters.remember(self.adapter, baud)
+  self.rate = baud
 end
 
 --- Reads what identifies the flash chip.
@@ -110,6 +128,7 @@ function stub_loader:hashes(list)
       known[first + (i - 1) * SECTOR] = crc
     end
   end
+  note_rate(self)
   return function(addr) return known[addr] end
 end
 
@@ -124,6 +143,7 @@ function stub_loader:read(addr, size, sink)
     sink(errors.check(self.stub:read(addr + at, n)))
     at = at + n
   end
+  note_rate(self)
 end
 
 --- Erases whole sectors; what is blank already is not erased again.
@@ -169,6 +189,7 @@ end
 
 local function finish(self)
   local ok, message, code, addr = self.stub:write_end()
+  note_rate(self)
   if not ok then errors.raise(code, message, { addr = addr }) end
 end
 

@@ -9,8 +9,6 @@
 enum {
 	HELLO_MS = 100,		/* from its start to the stub's first frame */
 	LEVEL = 12,		/* of deflate: time is on the wire */
-	PINGS = 3, PING_TRIES = 6,
-	SETTLE_MS = 2,		/* the chip changes its divisor in microseconds */
 };
 
 void stub_init(struct stub *s, struct port *port)
@@ -116,25 +114,6 @@ int stub_reset(struct stub *s)
 
 /* ---- the line ---- */
 
-static int ping_once(struct stub *s, const void *data, size_t len)
-{
-	struct stub_query q = { .op = WIRE_PING, .body = data, .bytes = len, .wait_ms = 60 };
-	struct stub_frame f;
-	uint64_t end = port_now_us(s->port) + 1000ull * (60 + stub_wire_ms(s, 4 * len + 64));
-	int tag = stub_query_send(s, &q, -1), rc;
-
-	if (tag < 0)
-		return tag;
-	while (port_now_us(s->port) < end) {
-		rc = stub_frame_receive(s, &f, 60);
-		if (rc < 0)
-			return rc;
-		if (rc && f.op == (WIRE_PING | WIRE_REPLY) && f.seq == (uint16_t)tag)
-			return f.bytes == len && memcmp(f.data, data, len) == 0;
-	}
-	return 0;
-}
-
 int stub_ping(struct stub *s, const void *data, size_t len)
 {
 	struct stub_query q = { .op = WIRE_PING, .body = data, .bytes = len, .wait_ms = 100 };
@@ -144,74 +123,6 @@ int stub_ping(struct stub *s, const void *data, size_t len)
 	if (rc >= 0 && (f.bytes != len || memcmp(f.data, data, len) != 0))
 		return esp_fail(&s->err, ESP_E_PROTO, "the stub's echo differs");
 	return rc < 0 ? rc : 0;
-}
-
-/* All bit patterns at the new rate: edges, long levels, bytes that SLIP
- * escapes. Returns how many of PING_TRIES came back. */
-static int echo_test(struct stub *s)
-{
-	uint8_t pattern[64];
-	int good = 0, i, rc;
-	size_t k;
-
-	for (i = 0; i < PING_TRIES && good < PINGS; i++) {
-		for (k = 0; k < sizeof pattern; k++)
-			pattern[k] = (uint8_t)(k % 4 == 0 ? 0x55 : k % 4 == 1 ? 0 : k % 4 == 2 ?
-					       0xff : k * 37 + (size_t)i);
-		rc = ping_once(s, pattern, sizeof pattern);
-		if (rc < 0)
-			return rc;
-		good += rc;
-	}
-	return good;
-}
-
-/* The new rate does not work; the stub goes back by itself. */
-static int baud_back(struct stub *s, uint32_t old, uint32_t baud)
-{
-	int rc = port_set_baud(s->port, old), i;
-
-	if (rc < 0)
-		return esp_pass(&s->err, &s->port->err);
-	port_sleep(s->port, WIRE_BAUD_TRIAL_MS * 2);
-	port_flush(s->port);
-	for (i = 0; i < 20; i++)
-		if ((rc = ping_once(s, "back", 4)) != 0)
-			break;
-	if (rc < 0)
-		return rc;
-	if (rc == 0)
-		return esp_fail(&s->err, ESP_E_TIMEOUT, "%s: lost the stub at %u baud",
-				s->port->name, baud);
-	return esp_fail(&s->err, ESP_E_UNSUPPORTED, "%s: %u baud does not work, staying at %u",
-			s->port->name, baud, old);
-}
-
-int stub_set_baud(struct stub *s, uint32_t baud, unsigned clocks)
-{
-	uint32_t old = s->port->baud;
-	struct stub_query q = { .op = WIRE_BAUD, .flags = (uint8_t)clocks, .bytes = 8,
-		.wait_ms = 100 };
-	struct stub_frame f;
-	uint8_t body[8];
-	int rc;
-
-	if (baud == 0 || baud > PORT_MAX_BAUD)
-		return esp_fail(&s->err, ESP_E_ARGUMENT, "cannot do %u baud", baud);
-	put_le32(body, baud);
-	put_le32(body + 4, old);
-	q.body = body;
-	rc = stub_ask(s, &q, &f);
-	if (rc < 0)
-		return rc;
-	rc = port_set_baud(s->port, baud);
-	if (rc < 0) {
-		baud_back(s, old, baud);
-		return esp_pass(&s->err, &s->port->err);
-	}
-	port_sleep(s->port, SETTLE_MS);
-	rc = echo_test(s);
-	return rc < 0 ? rc : rc < PINGS ? baud_back(s, old, baud) : 0;
 }
 
 int stub_run(struct stub *s, enum wire_run how, uint32_t addr)

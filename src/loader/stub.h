@@ -20,6 +20,7 @@ enum {
 	STUB_PIECE_MIN = 128,		/* payload of queued frames on a noisy line */
 	STUB_SECTORS_MAX = WIRE_FLASH_MAX / WIRE_SECTOR,
 	STUB_CHUNKS_MAX = 65536,	/* of one stub_read(): 16 MiB by 256 bytes */
+	STUB_RATES_MAX = 8,
 };
 
 /* Called while something long goes on. Negative stops it (ESP_E_INTERRUPTED). */
@@ -47,6 +48,7 @@ struct stub_counters {
 	uint64_t sent_bytes, received_bytes; /* on the wire */
 	uint64_t queries, repeated;	/* and queries asked again */
 	uint64_t bad;			/* frames from the chip that were damaged */
+	uint64_t slowed;		/* how often the rate went down by itself */
 	uint64_t plain, packed;		/* bytes of units, before and after deflate */
 	uint64_t shared;		/* units that were in the store */
 };
@@ -89,6 +91,12 @@ struct stub {
 	uint32_t patience_ms;
 	uint32_t piece;			/* payload of the frames to come */
 	uint32_t recent_sent, recent_lost;
+	uint32_t unanswered;		/* STATUS queries in a row */
+	uint32_t rate_order;		/* of the last transmission at the rate before */
+	bool wants_slower;		/* most of what was sent of late got lost */
+	uint8_t clocks;			/* enum wire_clock_flags in use */
+	uint32_t slower[STUB_RATES_MAX]; /* rates to go down to */
+	size_t slower_count;
 	void *deflate;			/* libdeflate's compressor */
 	uint8_t chunk_log2;		/* of reads: smaller on a noisy line */
 	uint8_t body[4 + WIRE_UNIT_MAX];
@@ -114,6 +122,9 @@ int stub_attach(struct stub *s) __attribute__((warn_unused_result));
  * ESP_E_TIMEOUT tells so; port->baud says what is in use. */
 int stub_set_baud(struct stub *s, uint32_t baud, unsigned clocks)
 	__attribute__((warn_unused_result));
+/* Rates, falling, to which reading and writing may go down when most frames get
+ * lost; the work goes on where it was. None at first. */
+void stub_allow_slower(struct stub *s, const uint32_t *rate, size_t n);
 /* Sends len <= WIRE_BODY_MAX bytes there and back. ESP_E_PROTO when they differ. */
 int stub_ping(struct stub *s, const void *data, size_t len)
 	__attribute__((warn_unused_result));

@@ -57,6 +57,9 @@ int stub_step(struct stub *s, const struct stub_progress *p, uint32_t done, uint
 int stub_boot(struct stub *s, struct rom *rom, uint32_t baud)
 	__attribute__((warn_unused_result));
 
+/* stub_rate.c: to the next of the lower rates: 1, or 0 when there is none. */
+int stub_slow_down(struct stub *s) __attribute__((warn_unused_result));
+
 /* stub_window.c */
 
 void stub_window_init(struct stub *s, uint16_t seq);

@@ -12,6 +12,7 @@ enum {
 	QUERIES = 4,			/* as many as the stub keeps */
 	BETWEEN_FRAMES_MS = 400,	/* the chip reads 128 KiB meanwhile */
 	ROUNDS_EMPTY_MAX = 10,
+	POOR_ROUNDS = 2,
 };
 
 /* A range in equal chunks, and which of them are here. */
@@ -143,9 +144,22 @@ static void adapt(struct stub *s, const struct stream *st)
 		s->chunk_log2++;
 }
 
+/* After two rounds of which most was lost: it is the rate. */
+static int judge_rate(struct stub *s, const struct stream *st, int *poor)
+{
+	int rc;
+
+	*poor = st->bad > st->good ? *poor + 1 : 0;
+	if (*poor < POOR_ROUNDS)
+		return 0;
+	*poor = 0;
+	rc = stub_slow_down(s);
+	return rc < 0 ? rc : 0;
+}
+
 static int stream_run(struct stub *s, struct stream *st)
 {
-	int empty = 0, rc;
+	int empty = 0, poor = 0, rc;
 
 	for (stream_init(s, st); st->missing; adapt(s, st)) {
 		s->refusal = WIRE_OK;
@@ -154,6 +168,9 @@ static int stream_run(struct stub *s, struct stream *st)
 			return rc;
 		if (s->refusal)
 			return stub_refused(s, s->refusal, st->addr);
+		rc = judge_rate(s, st, &poor);
+		if (rc < 0)
+			return rc;
 		empty = st->good ? 0 : empty + 1;
 		if (empty == ROUNDS_EMPTY_MAX)
 			return esp_fail(&s->err, ESP_E_TIMEOUT, "%s: nothing comes from 0x%06x",

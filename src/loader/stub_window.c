@@ -14,6 +14,8 @@ enum {
 	PATIENCE_MAX_MS = 1000,
 	STALL_MS = 20000,	/* frames arrive but the queue does not move */
 	RECENT = 32,		/* frames by which the line is judged */
+	SMALL_PIECE = 256,
+	UNANSWERED_MAX = 3,	/* questions in a row: the line carries hardly anything */
 };
 
 static struct stub_slot *slot_of(struct stub *s, uint16_t seq)
@@ -32,8 +34,9 @@ void stub_window_init(struct stub *s, uint16_t seq)
 	s->base = s->next = seq;
 	s->state.next = s->state.done = seq;
 	s->state.limit = (uint16_t)(seq + s->hello.window);
-	s->order = s->proven = s->asked_order = 0;
-	s->recent_sent = s->recent_lost = 0;
+	s->order = s->proven = s->asked_order = s->rate_order = 0;
+	s->recent_sent = s->recent_lost = s->unanswered = 0;
+	s->wants_slower = false;
 	s->patience_ms = LATENCY_MS;
 	s->wire_us = s->data_us = s->quiet_us = s->moved_us = s->heard_us = port_now_us(s->port);
 }
@@ -50,10 +53,14 @@ static void be_patient(struct stub *s, uint32_t n)
 		(in_flight(s) ? s->patience_ms : s->patience_ms + IDLE_MS);
 }
 
+/* Noise that spoils a long frame now and then asks for shorter ones. When even
+ * those get lost, or nearly all do, it is the rate. */
 static void judge_line(struct stub *s)
 {
 	if (s->recent_sent < RECENT)
 		return;
+	s->wants_slower = s->recent_lost > RECENT * 3 / 4 ||
+		(s->recent_lost > RECENT / 3 && s->piece <= SMALL_PIECE);
 	if (s->recent_lost > RECENT / 5 && s->piece > STUB_PIECE_MIN)
 		s->piece /= 2;
 	else if (s->recent_lost == 0 && s->piece < s->hello.data_max)
@@ -69,7 +76,7 @@ static int transmit(struct stub *s, struct stub_slot *slot)
 		return n;
 	if (slot->order) {
 		s->counters.resent++;
-		s->recent_lost++;
+		s->recent_lost += slot->order > s->rate_order;
 	}
 	s->counters.sent++;
 	s->recent_sent++;
@@ -154,6 +161,7 @@ void stub_window_status(struct stub *s, const struct stub_frame *f)
 	if (newest > s->proven)
 		s->proven = newest;
 	s->patience_ms = LATENCY_MS;
+	s->unanswered = 0;
 	be_patient(s, 0);
 	if (st.next != old.next || st.done != old.done || st.where != old.where || st.busy)
 		s->moved_us = port_now_us(s->port);
@@ -185,11 +193,27 @@ static int ask_status(struct stub *s)
 
 	if (tag < 0)
 		return tag;
+	if (++s->unanswered > UNANSWERED_MAX)
+		s->wants_slower = true;
 	s->asked = (uint16_t)tag;
 	s->asked_order = ++s->order;
 	if (s->patience_ms < PATIENCE_MAX_MS)
 		s->patience_ms *= 2;
 	be_patient(s, 2 * (WIRE_HEADER + WIRE_CRC));
+	return 0;
+}
+
+/* What was on its way may be lost: ask at once. */
+static int slow_down(struct stub *s)
+{
+	int rc = stub_slow_down(s);
+
+	s->wants_slower = false;
+	if (rc <= 0)
+		return rc;
+	s->recent_sent = s->recent_lost = s->unanswered = 0;
+	s->rate_order = s->order;
+	s->wire_us = s->data_us = s->quiet_us = s->moved_us = port_now_us(s->port);
 	return 0;
 }
 
@@ -225,6 +249,8 @@ int stub_window_pump(struct stub *s, uint32_t timeout_ms)
 		return stub_refused(s, s->state.error, s->state.error_addr);
 	now = port_now_us(s->port);
 	if ((rc = check_alive(s, now)) < 0 || (rc = resend_lost(s)) < 0)
+		return rc;
+	if (s->wants_slower && (rc = slow_down(s)) < 0)
 		return rc;
 	return port_now_us(s->port) >= s->quiet_us ? ask_status(s) : 0;
 }

@@ -137,6 +137,24 @@ static int l_set_baud(lua_State *L)
 	return esp_push_ok(L, stub_set_baud(s, esp_check_u32(L, 2), clock_flags(L, 3)), &s->err);
 }
 
+/* stub:allow_slower{ baud, ... }: rates, falling, to which work may go down by
+ * itself when most frames get lost; counters().slowed tells how often it did */
+static int l_allow_slower(lua_State *L)
+{
+	struct stub *s = check_stub(L);
+	uint32_t rate[STUB_RATES_MAX];
+	size_t n;
+
+	luaL_checktype(L, 2, LUA_TTABLE);
+	for (n = 0; lua_rawgeti(L, 2, (lua_Integer)n + 1) != LUA_TNIL; n++) {
+		luaL_argcheck(L, n < STUB_RATES_MAX, 2, "too many rates");
+		rate[n] = esp_check_u32(L, -1);
+		lua_pop(L, 1);
+	}
+	stub_allow_slower(s, rate, n);
+	return 0;
+}
+
 /* stub:ping(bytes) -> true | nil, message, code: there and back */
 static int l_ping(lua_State *L)
 {
@@ -170,7 +188,7 @@ static void set_count(lua_State *L, const char *key, uint64_t n)
 }
 
 /* stub:counters() -> { sent=, resent=, sent_bytes=, received_bytes=, queries=,
- * repeated=, bad=, plain=, packed=, shared= } since it was started */
+ * repeated=, bad=, slowed=, plain=, packed=, shared= } since it was started */
 static int l_counters(lua_State *L)
 {
 	const struct stub_counters *c = &check_stub(L)->counters;
@@ -183,6 +201,7 @@ static int l_counters(lua_State *L)
 	set_count(L, "queries", c->queries);
 	set_count(L, "repeated", c->repeated);
 	set_count(L, "bad", c->bad);
+	set_count(L, "slowed", c->slowed);
 	set_count(L, "plain", c->plain);
 	set_count(L, "packed", c->packed);
 	set_count(L, "shared", c->shared);
@@ -477,7 +496,8 @@ static int l_close(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "hello", l_hello }, { "set_baud", l_set_baud }, { "ping", l_ping }, { "run", l_run },
+	{ "hello", l_hello }, { "set_baud", l_set_baud },
+	{ "allow_slower", l_allow_slower }, { "ping", l_ping }, { "run", l_run },
 	{ "counters", l_counters }, { "info", l_info }, { "hashes", l_hashes },
 	{ "mode_works", l_mode_works }, { "digest", l_digest }, { "read", l_read },
 	{ "spi", l_spi }, { "write_status", l_write_status }, { "flash_reset", l_flash_reset },

@@ -51,6 +51,7 @@ struct chip_config {
 	uint32_t status;	/* SR1 | SR2 << 8 | SR3 << 16, kept without power */
 	double lie;		/* probability that an erase or program does nothing */
 	uint8_t bad_modes;	/* enum nor_mode: reads in them are garbled */
+	uint64_t max_clean_after; /* bytes on the wire from which that counts */
 	uint32_t max_clean_baud; /* above this host rate one byte in 50 is damaged; 0 = no limit */
 	/* For whoever gives the chip a port; the chip itself does not look: */
 	bool paced;		/* its clock follows the wall clock */

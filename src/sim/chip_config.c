@@ -189,6 +189,11 @@ static bool set_maxbaud(struct chip_config *cfg, const char *v)
 	return ok;
 }
 
+static bool set_maxafter(struct chip_config *cfg, const char *v)
+{
+	return number(v, UINT64_MAX, &cfg->max_clean_after);
+}
+
 static bool set_die(struct chip_config *cfg, const char *v)
 {
 	return number(v, UINT64_MAX, &cfg->die_after_bytes);
@@ -301,6 +306,7 @@ static const struct option options[] = {
 	{ "lose", "P", "probability that a byte is lost, both ways", set_lose },
 	{ "dup", "P", "probability that a byte comes twice, both ways", set_dup },
 	{ "maxbaud", "BAUD", "above it one byte in 50 is damaged", set_maxbaud },
+	{ "maxafter", "N", "maxbaud counts from the N-th byte on", set_maxafter },
 	{ "die", "N", "the chip stops for good after N bytes", set_die },
 	{ "unplug", "N", "the port is gone after N bytes", set_unplug },
 	{ "cut", "N", "power fails in the N-th flash erase or program", set_cut },

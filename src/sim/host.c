@@ -20,6 +20,7 @@ void host_init(struct host *h, const struct chip_config *cfg, uint64_t now)
 	h->lose = cfg->lose;
 	h->dup = cfg->dup;
 	h->max_clean_baud = cfg->max_clean_baud;
+	h->max_clean_after = cfg->max_clean_after;
 	rng_init(&h->rng, cfg->seed, 3);
 	h->receiver.format = format_8n1;
 	wire_receiver_init(&h->receiver, now);
@@ -69,7 +70,8 @@ static unsigned noise(struct host *h, uint8_t *byte, bool in)
 		planned(h, byte, h->sent, FAULT_FLIP_IN, FAULT_LOSE_IN, FAULT_DUP_IN) :
 		planned(h, byte, h->received, FAULT_FLIP_OUT, FAULT_LOSE_OUT, FAULT_DUP_OUT);
 
-	if (h->max_clean_baud && h->baud > h->max_clean_baud)
+	if (h->max_clean_baud && h->baud > h->max_clean_baud &&
+	    h->sent + h->received >= h->max_clean_after)
 		flip += 0.02;
 	if (rng_hit(&h->rng, flip)) {
 		*byte ^= (uint8_t)(1u << (rng_next(&h->rng) & 7));

@@ -23,6 +23,7 @@ struct host {
 	uint64_t tx_since;	/* the queue has not been empty since */
 	double flip, lose, dup;
 	uint32_t max_clean_baud;
+	uint64_t max_clean_after;
 	struct rng rng;
 	struct faults *at;	/* the caller's, for single bytes; NULL = none */
 	uint64_t sent, received, faults;

@@ -365,7 +365,7 @@ static const struct {
 	bool free;		/* of the flash and of the engine's buffers */
 } queries[] = {
 	[WIRE_HELLO] = { hello, true }, [WIRE_PING] = { ping, true },
-	[WIRE_BAUD] = { baud, false }, [WIRE_INFO] = { info, false },
+	[WIRE_BAUD] = { baud, true }, [WIRE_INFO] = { info, false },
 	[WIRE_HASH] = { hash, false }, [WIRE_DIGEST] = { digest, false },
 	[WIRE_READ] = { read_range, false }, [WIRE_MEM_READ] = { mem_read, false },
 	[WIRE_MEM_WRITE] = { mem_write, true }, [WIRE_SPI] = { spi, false },

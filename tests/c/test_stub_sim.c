@@ -9,7 +9,7 @@
 
 #include "../../src/loader/stub.h"
 #include "../../src/port/port_sim.h"
-#include "../../src/sim/chip.h"
+#include "../../src/sim/chip_impl.h"
 #include "../../src/sim/nor.h"
 
 #include <stdio.h>
@@ -89,7 +89,11 @@ static uint8_t *cells(void)
 
 static void write_and_check(uint32_t addr)
 {
-	assert_int_equal(stub_write(&stub, addr, image, IMAGE, NULL), 0);
+	int rc = stub_write(&stub, addr, image, IMAGE, NULL);
+
+	if (rc < 0)
+		print_error("%s\n", stub.err.text);
+	assert_int_equal(rc, 0);
 	assert_memory_equal(cells() + addr, image, IMAGE);
 }
 
@@ -225,6 +229,59 @@ static void test_bad_rate(void **state)
 	write_and_check(0);
 }
 
+/* The line is good when the session begins and garbles one byte in 50 above some
+ * rate from then on. Nothing but the rate changes: the same stub, the same flash. */
+static void test_a_line_that_turns_bad_is_followed_down(void **state)
+{
+	static const uint32_t rates[] = { 1500000, 921600, 460800, 230400, 115200 };
+	static const struct { uint32_t from, limit, to; } row[] = {
+		{ 2000000, 1000000, 921600 }, { 921600, 500000, 460800 },
+		{ 921600, 300000, 230400 }, { 460800, 115200, 115200 },
+	};
+	static uint8_t back[IMAGE];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof row / sizeof *row; i++) {
+		struct chip *c;
+
+		start("slow=0.3", 115200, 460800);
+		assert_int_equal(stub_set_baud(&stub, row[i].from, WIRE_CLOCK_PLL |
+					       WIRE_CLOCK_DOUBLE), 0);
+		stub_allow_slower(&stub, rates, sizeof rates / sizeof *rates);
+		c = port_sim_chip(&port);
+		memset(cells(), 0, 0x20000);
+		c->host.max_clean_baud = row[i].limit;
+		write_and_check(0);
+		assert_int_equal(port.baud, row[i].to);
+		assert_true(stub.counters.slowed > 0);
+		/* and reading goes down by itself, too */
+		c->host.max_clean_baud = 0;
+		assert_int_equal(stub_set_baud(&stub, row[i].from, WIRE_CLOCK_PLL |
+					       WIRE_CLOCK_DOUBLE), 0);
+		c->host.max_clean_baud = row[i].limit;
+		assert_int_equal(stub_read(&stub, 0, back, IMAGE, NULL), 0);
+		assert_memory_equal(back, image, IMAGE);
+		assert_int_equal(port.baud, row[i].to);
+		finish(state);
+	}
+	open_chip("", 115200);
+}
+
+/* One byte in 20 000 is no reason: shorter frames are enough. */
+static void test_common_noise_does_not_slow_down(void **state)
+{
+	static const uint32_t rates[] = { 460800, 115200 };
+
+	(void)state;
+	start("slow=0.1&flip=0.00005&lose=0.00005&seed=3", 115200, 921600);
+	stub_allow_slower(&stub, rates, 2);
+	write_and_check(0);
+	assert_true(stub.counters.resent > 0);
+	assert_int_equal(stub.counters.slowed, 0);
+	assert_int_equal(port.baud, 921600);
+}
+
 static void test_power_cut(void **state)
 {
 	uint32_t bytes;
@@ -302,6 +359,9 @@ int main(void)
 		T("flash is read back and digested", test_read_and_digest),
 		T("the mode test tells which modes work", test_modes),
 		T("a rate beyond the line is taken back", test_bad_rate),
+		T("a line that turns bad is followed down, within the session",
+			test_a_line_that_turns_bad_is_followed_down),
+		T("common noise does not slow down", test_common_noise_does_not_slow_down),
 		T("a write cut by power failure is completed by the next", test_power_cut),
 		T("leaving boots the firmware with the clocks put back", test_leave),
 		T("a reset leads back to the ROM's loader", test_reset),
