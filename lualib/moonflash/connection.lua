@@ -127,10 +127,10 @@ end
 local function connect(port, opt)
   local rom = esp.rom(port)
   local reset = resets.parse(opt.before or (port:info().lines and "nodemcu" or "none"))
-  if opt.baud == "auto" and not opt.no_stub and port:baud(ROM_BAUD_MAX) then
+  if opt.baud == "auto" and not opt.no_stub and not opt.rom_baud and port:baud(ROM_BAUD_MAX) then
     if rom:connect { reset = reset, attempts = QUICK_ATTEMPTS } then return rom end
-    errors.check(port:baud(CONNECT_BAUD))
   end
+  errors.check(port:baud(opt.rom_baud or connection.start_baud(opt)))
   local ok, message, code = rom:connect { reset = reset, attempts = opt.attempts }
   if ok then return rom end
   if code == "timeout" then
@@ -182,6 +182,12 @@ local function is_line_trouble(e)
   return errors.is(e) and LINE_TROUBLE[e.code] and not e.final
 end
 
+-- The next attempts speak to the ROM at a rate that every line carries; what the stub
+-- may go up to stays.
+local function slower_rom(dev)
+  dev.opt = setmetatable({ rom_baud = CONNECT_BAUD }, { __index = dev.opt })
+end
+
 local function connect_and_identify(dev)
   for try = 1, TRIES do
     local ok, e = pcall(function()
@@ -191,6 +197,7 @@ local function connect_and_identify(dev)
     if ok then return end
     if try == TRIES or not is_line_trouble(e) then error(e, 0) end
     report.detail("%s; connecting again", tostring(e))
+    if try == 2 and dev.port:baud() > CONNECT_BAUD then slower_rom(dev) end
   end
 end
 
