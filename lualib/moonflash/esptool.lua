@@ -89,7 +89,7 @@ local function run(state, args, program, defaults)
   local parsed = options.parse(options.expand(args, read_arguments), os.getenv, program)
   if parsed.opt.help or not parsed.command then
     show_help(parsed.command)
-    return parsed.opt.help and 0 or EXIT_FATAL
+    return parsed.opt.help and 0 or parsed.form == "classic" and 1 or EXIT_FATAL
   end
   local job = new_job(parsed, defaults)
   state.form = job.form

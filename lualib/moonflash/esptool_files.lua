@@ -3,6 +3,7 @@
 local elf_image <const> = require "moonflash.elf_image"
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
+local file_formats <const> = require "moonflash.file_formats"
 local files <const> = require "moonflash.files"
 local image <const> = require "moonflash.image"
 local info <const> = require "moonflash.esptool_image_info"
@@ -20,7 +21,7 @@ end
 
 esptool_files["image-info"] = function(job)
   local path = job.opt.filename
-  local part = inputs.read_one(0, path)[1]
+  local part = file_formats.read(0, path)[1]
   local parsed = image.parse(part.data)
   -- version 4 spoke as before unless it was told to speak as 5 does
   local newer = job.opt.version == "2" or not job.opt.version and job.form == "five"
@@ -85,9 +86,17 @@ end
 
 local SIZE_OPTIONS <const> = { "pad-to-size", "fill-flash-size" }
 
-local function pad_size(opt)
+-- Nil too when the files are longer already: esptool leaves them as they are then.
+local function pad_size(job, parts)
+  local last = 0
+  for _, p in ipairs(parts) do last = math.max(last, p.addr + #p.data) end
   for _, name in ipairs(SIZE_OPTIONS) do
-    if opt[name] then return merge.size_of(opt[name]) end
+    local size = job.opt[name] and merge.size_of(job.opt[name])
+    if size and last <= size then return size end
+    if size then
+      job:print(("Warning: the files end at 0x%x, behind --%s %s; nothing is padded."):format(last,
+        name, job.opt[name]))
+    end
   end
 end
 
@@ -99,7 +108,8 @@ esptool_files["merge-bin"] = function(job)
   local parts = inputs.read(opt.pairs)
   patch(job, parts)
   local target = opt["target-offset"] or 0
-  local bytes = merge.build(parts, { format = format, target = target, pad_to = pad_size(opt),
+  local bytes = merge.build(parts, { format = format, target = target,
+    pad_to = pad_size(job, parts),
     chunk = opt["chunk-size"], md5 = not opt["md5-disable"] and esp.md5 or nil })
   files.write(opt.output, bytes)
   if format == "uf2" then

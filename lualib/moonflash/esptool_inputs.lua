@@ -1,51 +1,18 @@
---- The files of a command line as parts of flash: plain, packed with gzip, Intel
--- HEX, UF2.
+--- The files of an esptool command line as parts of flash.
 -- @module moonflash.esptool_inputs
 local errors <const> = require "moonflash.errors"
-local files <const> = require "moonflash.files"
-local gzip <const> = require "moonflash.gzip"
+local file_formats <const> = require "moonflash.file_formats"
 local image <const> = require "moonflash.image"
-local intelhex <const> = require "moonflash.intelhex"
-local uf2 <const> = require "moonflash.uf2"
 
 local esptool_inputs = {}
 
--- A packed file is unpacked where only what is in it makes sense; elsewhere it may
--- be data that the firmware unpacks itself.
-local function unpack(bytes, addr, name)
-  if not gzip.is(bytes) then return bytes end
-  local plain = gzip.unpack(bytes, files.MAX_BYTES, name)
-  local first = plain:byte()
-  return (addr == 0 or first == 0xE9 or first == 0xEA) and plain or bytes
-end
-
-local function is_hex(bytes) return bytes:find "^%s*:%x%x%x%x%x%x%x%x" ~= nil end
-local function is_uf2(bytes) return bytes:sub(1, 8) == "UF2\n\x57\x51\x5d\x9e" end
-
-local function segments_of(bytes, addr)
-  if is_hex(bytes) then return intelhex.parse(bytes) end
-  if is_uf2(bytes) then return uf2.parse(bytes) end
-  return { { addr = addr, data = bytes } }
-end
-
---- Reads one file.
--- @tparam integer addr where it goes; HEX and UF2 files say that themselves
--- @tparam string path
--- @treturn {part,...} { addr, data, name }
--- @raise `file`, `toobig`
-function esptool_inputs.read_one(addr, path)
-  local list = segments_of(unpack(files.read(path), addr, path), addr)
-  for _, part in ipairs(list) do part.name = path end
-  return list
-end
-
---- Reads files.
+--- Reads files. The address beside a HEX or UF2 file means nothing.
 -- @tparam {table,...} wanted { addr, file }
 -- @treturn {part,...}
 function esptool_inputs.read(wanted)
   local parts = {}
   for _, w in ipairs(wanted) do
-    local list = esptool_inputs.read_one(w.addr, w.file)
+    local list = file_formats.read(w.addr, w.file, true)
     table.move(list, 1, #list, #parts + 1, parts)
   end
   return parts

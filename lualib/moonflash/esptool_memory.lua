@@ -3,9 +3,9 @@
 local chip <const> = require "moonflash.esptool_chip"
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
+local file_formats <const> = require "moonflash.file_formats"
 local files <const> = require "moonflash.files"
 local image <const> = require "moonflash.image"
-local inputs <const> = require "moonflash.esptool_inputs"
 
 local esptool_memory = {}
 
@@ -102,7 +102,7 @@ end
 
 esptool_memory["load-ram"] = function(job)
   local path = job.opt.filename
-  local bytes = inputs.read_one(0, path)[1].data
+  local bytes = file_formats.read(0, path)[1].data
   local img = image.parse(bytes)
   check_ram(img, path)
   local dev <close> = chip.open(job, true)

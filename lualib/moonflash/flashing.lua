@@ -85,7 +85,7 @@ function flashing.read_firmware(paths)
     paths = list
   end
   local list = {}
-  for i, path in ipairs(paths) do list[i] = { name = path, data = files.read(path) } end
+  for i, path in ipairs(paths) do list[i] = { name = path, data = (files.firmware(path)) } end
   local firmware = firmware_files.join(list)
   for _, w in ipairs(firmware.parsed.warnings) do report.warn("%s: %s", firmware.name, w.text) end
   if firmware.parsed.nodemcu then

@@ -109,12 +109,20 @@ local function encode_record(kind, addr, data)
   end) .. "\n"
 end
 
+-- A file that stays below 64 KB needs no upper half of addresses at all.
+local function is_far(segments)
+  for _, s in ipairs(segments) do
+    if s.addr + #s.data > 0x10000 then return true end
+  end
+  return false
+end
+
 --- Write a file: records of 16 bytes, extended linear addresses.
 -- @tparam {segment,...} segments { addr, data }
 -- @treturn string
 -- @raise `range` beyond 32 bits
 function intelhex.build(segments)
-  local lines, upper = {}, 0
+  local lines, upper = {}, is_far(segments) and -1 or 0
   for _, segment in ipairs(segments) do
     if segment.addr < 0 or segment.addr + #segment.data > 1 << 32 then
       errors.raise("range", "Intel HEX: an address has more than 32 bits")

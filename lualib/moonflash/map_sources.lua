@@ -169,7 +169,7 @@ end
 -- @treturn table model
 -- @raise `file`, `image`, `toobig`
 function map_sources.file(path)
-  local bytes = files.read(path)
+  local bytes = files.firmware(path)
   if backup.is_backup(bytes) then return from_backup(path, bytes) end
   return from_image(path, bytes)
 end

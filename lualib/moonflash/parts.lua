@@ -4,6 +4,7 @@
 -- address.
 -- @module moonflash.parts
 local errors <const> = require "moonflash.errors"
+local file_formats <const> = require "moonflash.file_formats"
 local files <const> = require "moonflash.files"
 local image <const> = require "moonflash.image"
 local image_header <const> = require "moonflash.image_header"
@@ -28,22 +29,31 @@ function parts.add_options(parser)
   parser:flag("--force", "write even what does not look right for this chip")
 end
 
+--- Reads files, each after the address where it goes; gzip, Intel HEX and UF2 are
+-- understood (@{moonflash.file_formats}).
+-- @tparam {string,...} words address, file, address, file ...
+-- @treturn {part,...}
+-- @raise `usage`, `file`, `toobig`
+function parts.read_pairs(words)
+  if #words == 0 or #words % 2 ~= 0 then
+    errors.raise("usage", "addresses and files come in pairs" .. (#words == 0 and "" or
+      "; the last address has no file"),
+      { hint = "moonflash write 0x0 a.bin 0x10000 b.bin" })
+  end
+  local list = {}
+  for i = 1, #words, 2 do
+    local read = file_formats.read(numbers.parse(words[i], "address"), words[i + 1])
+    table.move(read, 1, #read, #list + 1, list)
+  end
+  return list
+end
+
 --- Reads the files named on the command line.
 -- @tparam table opt `pairs`
 -- @treturn {part,...}
 -- @raise `usage`, `file`, `toobig`
 function parts.read(opt)
-  if #opt.pairs == 0 or #opt.pairs % 2 ~= 0 then
-    errors.raise("usage", "addresses and files come in pairs" .. (#opt.pairs == 0 and "" or
-      "; the last address has no file"),
-      { hint = "moonflash write 0x0 a.bin 0x10000 b.bin" })
-  end
-  local list = {}
-  for i = 1, #opt.pairs, 2 do
-    local addr = numbers.parse(opt.pairs[i], "address")
-    local path = opt.pairs[i + 1]
-    list[#list + 1] = { addr = addr, data = files.read(path), name = path }
-  end
+  local list = parts.read_pairs(opt.pairs)
   -- a bad word is refused before the chip is touched
   image_header.change(0, 0, { mode = opt.mode, freq = opt.freq,
     size = opt.size ~= "detect" and opt.size or nil })
