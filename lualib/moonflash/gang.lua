@@ -140,7 +140,7 @@ local function judge_silent_end(slot, how, number)
   slot.message = slot.killed or how == "signal" and ("its process was killed (signal %d)"):format(number)
     or slot.said or ("its process ended with exit %d and no word"):format(number)
   slot.code = slot.changed and "chip_changed" or "script"
-  slot.exit = slot.changed and 8 or how == "exit" and number > 0 and number or 1
+  slot.exit = slot.changed and 8 or not slot.killed and how == "exit" and number > 0 and number or 1
   slot.hint = slot.changed and LOST_HINT or nil
 end
 

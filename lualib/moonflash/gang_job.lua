@@ -20,15 +20,18 @@ local NOT_MANY <const> = {
   read = "every board would write the same file", backup = "every board would write the same file",
 }
 
-local function check_words(name, words)
+local function check_command(name)
   local why = NOT_MANY[name]
   if why then errors.raise("usage", ("'%s' is not for a gang: %s"):format(name, why)) end
+end
+
+local function check_words(words)
   for _, word in ipairs(words) do
     if word:match "^%-%-backup" or word:match "^%-%-rollback" then
       errors.raise("usage", ("%s names one file for all boards"):format(word:match "^[^=]*"),
         { hint = "without it each board's backup gets a name with its MAC" })
     end
-    if word:match "^%-p" or word:match "^%-%-port$" or word:match "^%-%-port=" then
+    if word:match "^%-p" or word:match "^%-%-port%f[=\0]" then
       errors.raise("usage", "a gang has many ports", { hint = "name them with --ports" })
     end
   end
@@ -55,7 +58,9 @@ end
 -- @treturn job
 -- @raise whatever the command raises before it asks for a board; `usage`
 function gang_job.prepare(name, before, rest)
-  check_words(name, rest)
+  check_command(name)
+  check_words(before)
+  check_words(rest)
   hold_at_the_board()
   local job = setmetatable({ name = name }, gang_job)
   job.thread = coroutine.create(function() return xpcall(cli.run, cli.on_error, name, before, rest) end)

@@ -14,7 +14,7 @@ local gang_run = {}
 gang_run.__index = gang_run
 
 local LOOK_S <const>, FRAME_MS <const> = 0.2, 100
-local GRACE_S <const> = 3        -- between asking a process to end and killing it
+local GRACE_S <const> = 3        -- at most, between asking a process to end and killing it
 local LINE_MAX <const> = 1 << 20 -- an event that is longer is none
 
 --- Makes a run.
@@ -90,6 +90,10 @@ end
 local HEARD <const> = {}
 
 function HEARD.chip(self, slot, e) start_hooks(self, "start", slot, { chip = e.chip }) end
+function HEARD.output(self, slot, e)
+  for s in e.text:gmatch "[^\n]+" do self.display:output(slot, text.escape(s)) end
+end
+
 function HEARD.warning(self, slot, e) self.display:warn(slot, e.message) end
 
 local function take_event(self, slot, s)
@@ -153,7 +157,7 @@ local function stop_board(self, slot, now)
   if not live.asked then
     live.asked = now
     live.process:kill "term"
-  elseif now - live.asked > GRACE_S then
+  elseif now - live.asked > math.min(GRACE_S, self.line.opt.timeout) then
     live.process:kill "kill"
   end
 end
