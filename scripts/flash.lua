@@ -36,11 +36,13 @@ local firmware = flashing.read_firmware(opt.files)
 
 local dev <close> = device.open(opt)
 local choice = flashing.choose_mode(dev, firmware, opt)
+local done, key = flashing.finish(dev, "flash", opt, firmware, choice)
+if done then return end
 local facts = flashing.identify(dev)
 local p = flashing.plan(facts, firmware, { mode = choice.mode, freq = opt.freq, force = true,
   fs = opt.fs, lfs = opt.lfs, init = opt.init, erase_all = opt.erase == "all",
   crystal_mhz = dev.chip.crystal.mhz })
-local request = { parts = p.parts, keep = p.keep, full = opt.full }
+local request = { parts = p.parts, keep = p.keep, full = opt.full, unfinished = key }
 if opt.dry_run then
   flashing.show_plan(p, dev:plan(request))
   report.result(upgrade.to_table(p))

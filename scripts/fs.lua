@@ -9,6 +9,7 @@ local old_lua  <const> = require "moonflash.old_lua"
 local report   <const> = require "moonflash.report"
 local spiffs   <const> = require "moonflash.spiffs"
 local text     <const> = require "moonflash.text"
+local unfinished <const> = require "moonflash.unfinished"
 
 local parser = cli.parser("fs", "Builds, reads and changes SPIFFS file systems, in images and on chips.", [[
 An image is a file that 'moonflash write' puts on a chip, a backup of a whole chip
@@ -68,10 +69,20 @@ local flavour = opt.generation and spiffs.flavour(opt.generation).id
 
 local chip   -- the place on a chip that is open
 
-local function open()
+-- What a command does to a chip, for the case that it is interrupted.
+local function key(list)
+  local words = { "fs", opt.action, opt.at or "", flavour or "", block or "",
+    opt.new_name or opt.repair or "" }
+  for _, file in ipairs(list or {}) do
+    words[#words + 1] = file.name .. "\0" .. file.bytes
+  end
+  return unfinished.key(table.unpack(words))
+end
+
+local function open(change)
   if opt.image == fs_chip.WORD then
     local place = fs_chip.open(opt, { at = opt.at and numbers.parse(opt.at, "--at"),
-      flavour = flavour, block = block, create = opt.action == "put" })
+      flavour = flavour, block = block, create = opt.action == "put", key = change })
     chip = place
     return place, place.fs
   end
@@ -106,7 +117,8 @@ local actions = {}
 -- A folder onto the chip: a new file system in the place of the old one.
 local function build_on_chip()
   local list = fs_files.folder(opt.folder)
-  local place = fs_chip.open(opt, { flavour = flavour, block = block, create = true })
+  local place = fs_chip.open(opt, { flavour = flavour, block = block, create = true,
+    key = key(list) })
   chip = place
   local geo = place.fs.geometry
   place.fs = spiffs.build(list, { size = geo.size, flavour = geo.flavour, block = geo.block,
@@ -190,7 +202,7 @@ function actions.put()
     if #list ~= 1 then errors.raise("usage", "--as goes with one file") end
     list[1].name = (opt.prefix or "") .. opt.as
   end
-  local place, fs = open()
+  local place, fs = open(key(list))
   local written = 0
   for _, file in ipairs(list) do
     local new = fs:put(file.name, file.bytes)
@@ -201,16 +213,24 @@ function actions.put()
   report.ok("%s written, %d as they were", text.count(written, "file"), #list - written)
 end
 
+local function as_files(names)
+  local list = {}
+  for i, name in ipairs(names) do list[i] = { name = name, bytes = "" } end
+  return list
+end
+
 function actions.rm()
-  local place, fs = open()
-  for _, name in ipairs(opt.names) do fs:remove(name) end
+  local place, fs = open(key(as_files(opt.names)))
+  for _, name in ipairs(opt.names) do
+    if not place.finished or fs:has(name) then fs:remove(name) end
+  end
   save(place, { removed = #opt.names })
   report.ok("%s deleted", text.count(#opt.names, "file"))
 end
 
 function actions.mv()
-  local place, fs = open()
-  fs:rename(opt.name, opt.new_name)
+  local place, fs = open(key(as_files { opt.name }))
+  if not place.finished or fs:has(opt.name) then fs:rename(opt.name, opt.new_name) end
   save(place, { name = opt.name, new_name = opt.new_name })
   report.ok("%s is %s now", text.escape(opt.name), text.escape(opt.new_name))
 end
@@ -252,7 +272,7 @@ local function repair(place, fs)
 end
 
 function actions.check()
-  local place, fs = open()
+  local place, fs = open(opt.repair and key())
   local found = fs:check()
   local list = list_problems(found.problems)
   if found.full then report.warn("it is full: the firmware can write nothing more") end

@@ -9,6 +9,8 @@ local options   <const> = require "moonflash.init_options"
 local plan      <const> = require "moonflash.plan"
 local regions   <const> = require "moonflash.regions"
 local report    <const> = require "moonflash.report"
+local unfinished <const> = require "moonflash.unfinished"
+local writer    <const> = require "moonflash.writer"
 
 local parser = cli.parser("init-data", "Shows, builds and writes the radio's init data.", [[
 Init data are 128 bytes without which SDK 1.5.4.1 and later do not start. Where
@@ -98,27 +100,28 @@ end
 
 local function write_chip(wanted)
   local dev <close> = device.open(opt)
+  local key = unfinished.key("init-data write", opt.addr, opt.keep, init_data.build(wanted))
+  if not opt.dry_run then writer.finish(dev, key, report.showing(dev)) end
   local addr, why = where(dev)
   local old = dev:read(addr, init_data.SIZE)
   if opt.keep then wanted.base = options.block(old, "what the chip has") end
   measured(wanted, dev)
   local bytes = init_data.build(wanted)
-  local steps = dev:plan { parts = { { addr = addr, data = bytes, name = "init data" } } }
+  local asked = { parts = { { addr = addr, data = bytes, name = "init data" } }, unfinished = key }
   report.stage("init data at %s (%s); there now: %s", numbers.hex(addr), why,
     init_data.classify(old).text)
   if opt.dry_run then
     print_block(bytes)
-    report.result(plan.to_table(steps))
+    report.result(plan.to_table(dev:plan(asked)))
     dev:leave()
     return report.ok("nothing was changed")
   end
-  dev:run(steps)
-  dev:prove(steps)
+  local s = writer.write(dev, asked, report.showing(dev))
   dev:leave()
   local result = options.to_table(bytes)
   result.addr, result.verified, result.changed = addr, true, old ~= bytes
   report.result(result)
-  report.ok("init data %s, %s", steps:is_empty() and "was there already"
+  report.ok("init data %s, %s", s.written == 0 and "was there already"
     or "verified", numbers.range_text(addr, #bytes))
 end
 

@@ -7,6 +7,7 @@ local files   <const> = require "moonflash.files"
 local jobs    <const> = require "moonflash.partition_jobs"
 local numbers <const> = require "moonflash.numbers"
 local report  <const> = require "moonflash.report"
+local unfinished <const> = require "moonflash.unfinished"
 
 local parser = cli.parser("partition", "Shows and changes the partition table of NodeMCU 3.", [[
 The table lies in the sector at 0x10000, which the firmware itself changes: at its
@@ -88,7 +89,8 @@ if opt.file then
 end
 
 local dev <close> = device.open(opt)
-local place = jobs.on_chip(dev)
+local place = jobs.on_chip(dev, change and not opt.dry_run and unfinished.key("partition set",
+  opt.lfs_size, opt.lfs_addr, opt.spiffs_size, opt.spiffs_addr) or nil)
 if change then
   set_place(place, change, place.save)
 else

@@ -36,6 +36,8 @@ if opt.backup then files.check_writable(opt.backup) end
 
 local dev <close> = device.open(opt)
 local choice = flashing.choose_mode(dev, firmware, opt)
+local done, key = flashing.finish(dev, "upgrade", opt, firmware, choice)
+if done then return end
 local facts, sum, backup
 if opt.dry_run or opt.no_backup then
   facts = flashing.identify(dev)
@@ -50,7 +52,7 @@ for _, line in ipairs(facts.warnings) do report.warn("%s", line) end
 local p = upgrade.plan(facts, firmware, facts.flash_bytes, { mode = choice.mode, freq = opt.freq,
   fs = opt.fs or "move", lfs = opt.lfs or "keep", force = opt.force, init = opt.init,
   crystal_mhz = dev.chip.crystal.mhz })
-local request = { parts = p.parts, keep = p.keep, full = opt.full }
+local request = { parts = p.parts, keep = p.keep, full = opt.full, unfinished = key }
 if opt.dry_run then
   flashing.show_plan(p, dev:plan(request))
   report.result(upgrade.to_table(p))

@@ -35,7 +35,8 @@ local dev <close> = device.open(opt)
 local flash = dev:flash()
 parts.must_fit(list, flash)
 parts.patch(list, opt, flash)
-local request = { parts = list, full = opt.full, allow_partial = parts.is_partial(list) }
+local request = { parts = list, full = opt.full, allow_partial = parts.is_partial(list),
+  unfinished = parts.key("write", list) }
 if opt.dry_run then
   local steps = dev:plan(request)
   for _, line in ipairs(plan.describe(steps)) do report.line("%s", line) end
@@ -45,6 +46,7 @@ if opt.dry_run then
 end
 
 local started = esp.clock()
+if request.unfinished then writer.finish(dev, request.unfinished, report.showing(dev)) end
 local s = writer.write(dev, request, report.showing(dev))
 dev:leave(listen)
 report.result { bytes = s.bytes, sectors_written = s.written, sectors_skipped = s.skipped,

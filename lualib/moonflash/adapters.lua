@@ -5,26 +5,12 @@
 -- trouble with it is never an error.
 -- @module moonflash.adapters
 local esp <const> = require "esp"
-local lfs <const> = require "lfs"
+local state_files <const> = require "moonflash.state_files"
 
 local adapters = {}
 
-local function state_folder()
-  local base = os.getenv("XDG_STATE_HOME")
-  if base and base ~= "" then return base end
-  local home = os.getenv("HOME")
-  return home and home ~= "" and home .. "/.local/state" or nil
-end
-
 local function file_name()
-  local folder = state_folder()
-  return folder and folder .. "/moonflash/adapters.json"
-end
-
-local function make_folders(path)
-  for at in path:gmatch("()/") do
-    if at > 1 then lfs.mkdir(path:sub(1, at - 1)) end
-  end
+  return state_files.path "adapters.json"
 end
 
 local function load_all()
@@ -61,7 +47,7 @@ function adapters.remember(key, baud)
   if not key or not name or adapters.rate(key) == baud then return end
   local all = load_all()
   all[key] = { baud = baud }
-  make_folders(name)
+  state_files.make_folders(name)
   esp.write_file(name, require("dkjson").encode(all, { indent = true }) .. "\n")
 end
 

@@ -13,6 +13,7 @@ local numbers <const> = require "moonflash.numbers"
 local plan <const> = require "moonflash.plan"
 local report <const> = require "moonflash.report"
 local resets <const> = require "moonflash.resets"
+local unfinished <const> = require "moonflash.unfinished"
 
 local device = {}
 device.__index = device
@@ -297,6 +298,11 @@ end
 -- @raise with exit 8 (or 130) once the first sector was erased
 function device:run(steps, show)
   if steps:is_empty() then return end
+  if steps.request.unfinished then
+    unfinished.begin(self.chip.mac, steps)
+  else
+    unfinished.forget(self.chip.mac)
+  end
   local at
   self.changed, self.boot_sector_touched = true, steps:touches_boot()
   report.event("changing", { bytes = program_bytes(steps) })
@@ -326,6 +332,7 @@ end
 -- @raise with exit 8 (or 130) when some were erased
 function device:erase(addr, size, progress)
   local at = 0
+  unfinished.forget(self.chip.mac)
   self.boot_sector_touched = addr == 0
   report.event("changing", { bytes = size })
   local ok, e = pcall(self.loader.erase, self.loader, addr, size, function(n)
@@ -480,8 +487,10 @@ function device:afterwards(action, ...)
   local result = table.pack(pcall(action, ...))
   if result[1] then return table.unpack(result, 2, result.n) end
   if not self.changed then error(result[2], 0) end
-  error(errors.after_change(result[2], nil, "what was written is in flash and proven;"
-    .. " only what follows it failed"), 0)
+  local e = errors.wrap(result[2])
+  local own = e.hint ~= errors.codes[e.code].hint and e.hint
+  error(errors.after_change(e, nil, (own and own .. "; " or "")
+    .. "what was written is in flash and proven; only what follows it failed"), 0)
 end
 
 local function leave(self, listen)

@@ -17,6 +17,7 @@ local nodemcu <const> = require "moonflash.nodemcu"
 local numbers <const> = require "moonflash.numbers"
 local plan <const> = require "moonflash.plan"
 local report <const> = require "moonflash.report"
+local unfinished <const> = require "moonflash.unfinished"
 local upgrade <const> = require "moonflash.upgrade"
 local writer <const> = require "moonflash.writer"
 
@@ -276,14 +277,47 @@ function flashing.leave(dev, opt, firmware)
   return verdict
 end
 
+--- Finishes an earlier run of the same command that was interrupted: what it had
+-- found in flash before is no longer there to be found.
+-- @tparam device dev
+-- @tparam string command
+-- @tparam table opt
+-- @tparam table firmware
+-- @tparam table choice from `choose_mode`
+-- @treturn boolean true when all is done; else
+-- @treturn string the key for a request's `unfinished`
+function flashing.finish(dev, command, opt, firmware, choice)
+  local key = unfinished.key(command, firmware.bytes, choice.mode, opt.freq, opt.fs, opt.lfs,
+    opt.init, opt.erase, opt.force)
+  if opt.dry_run then return false, key end
+  local done, s = writer.finish(dev, key, report.showing(dev))
+  if not done then return false, key end
+  if boot_part(done) then flashing.prove_mode(dev, done, choice) end
+  local boot = flashing.leave(dev, opt, firmware)
+  report.result { bytes = s.bytes, sectors_written = s.written, sectors_skipped = s.skipped,
+    retries = s.retries, verified = true, finished = true, boot = boot }
+  report.written(s, "what was interrupted is finished", boot and boot.text)
+  return true
+end
+
+local function must_not_lose(path, bytes)
+  if lfs.attributes(path, "mode") ~= "file" or lfs.attributes(path, "size") == 0 then return end
+  if files.read(path, #bytes) == bytes then return end
+  errors.raise("file", path .. " is there already and holds something else", { hint =
+    "it may be all that is left of a flash that was changed since: take another name, or put it"
+    .. " back with --rollback" })
+end
+
 --- Saves the whole flash as bare bytes, with its SHA-256 beside it.
 -- @tparam device dev
 -- @tparam string path
 -- @treturn string the bytes
 -- @treturn string SHA-256
+-- @raise `file` when path holds something else already
 function flashing.backup(dev, path)
   local size = dev:flash().size
   local bytes, sum = backup_jobs.read(dev, { { name = "all", addr = 0, size = size } }, true)
+  must_not_lose(path, bytes)
   files.write(path, bytes)
   files.write(path .. ".sha256", ("%s  %s\n"):format(sum, path:match("[^/]+$")))
   report.stage("backup: %s, %s", path, numbers.size_text(#bytes))

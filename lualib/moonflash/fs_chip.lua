@@ -34,13 +34,16 @@ end
 --- Opens the file system on the chip.
 -- @tparam table opt the global options
 -- @tparam[opt] table opts `at`, `flavour`, `block` as for fs_files.open; `create` =
---   make an empty one where there is none
--- @treturn table place: `fs`, `addr`, `bytes`, `dev`
+--   make an empty one where there is none; `key` of the command, when it is to change
+--   something
+-- @treturn table place: `fs`, `addr`, `bytes`, `dev`, `finished` (an interrupted run of
+--   the same command was brought to its end)
 -- @raise `image` when there is none, and what device.open raises
 function fs_chip.open(opt, opts)
   opts = opts or {}
   local dev = device.open(opt)
   local ok, result = pcall(function()
+    local finished = opts.key and writer.finish(dev, opts.key, report.showing(dev)) ~= nil
     local region, found = find_region(dev)
     if opts.at then
       region = { addr = opts.at, size = region.addr + region.size - opts.at }
@@ -55,7 +58,8 @@ function fs_chip.open(opt, opts)
     end
     local fs = there and spiffs.open(bytes, { addr = 0, flavour = opts.flavour,
       block = opts.block }) or empty(region, found, opts)
-    return { fs = fs, addr = region.addr, bytes = bytes, dev = dev, size = region.size }
+    return { fs = fs, addr = region.addr, bytes = bytes, dev = dev, size = region.size,
+      key = opts.key, finished = finished }
   end)
   if ok then return result end
   dev:close()
@@ -69,7 +73,8 @@ end
 function fs_chip.save(place)
   local dev = place.dev
   local part = { addr = place.addr, data = place.fs:bytes(), name = "file system", boot = false }
-  local summary = writer.write(dev, { parts = { part } }, report.showing(dev))
+  local summary = writer.write(dev, { parts = { part }, unfinished = place.key },
+    report.showing(dev))
   report.stage("%d sectors written, %d as they were", summary.written, summary.skipped)
   return summary
 end

@@ -12,6 +12,7 @@ local image_header <const> = require "moonflash.image_header"
 local partition <const> = require "moonflash.partition"
 local report <const> = require "moonflash.report"
 local numbers <const> = require "moonflash.numbers"
+local writer <const> = require "moonflash.writer"
 
 local jobs = {}
 
@@ -62,9 +63,11 @@ end
 
 --- The place on a chip.
 -- @tparam device dev
+-- @tparam[opt] string key of the command that is to change it
 -- @treturn place save(sector) writes and proves it; plan(sector) only plans
-function jobs.on_chip(dev)
+function jobs.on_chip(dev, key)
   local flash = dev:flash()
+  if key then writer.finish(dev, key, report.showing(dev)) end
   if flash.size <= partition.ADDR + partition.SECTOR then
     errors.raise("plan", "this flash is too small for NodeMCU 3")
   end
@@ -75,16 +78,13 @@ function jobs.on_chip(dev)
   end
   local place = { sector = dev:read(partition.ADDR, partition.SECTOR), what = "this flash",
     flash_bytes = math.min(header or flash.size, flash.size) }
-  function place.plan(sector)
-    return dev:plan { parts = { { addr = partition.ADDR, data = sector,
-      name = "partition table" } } }
+  local function request(sector)
+    return { parts = { { addr = partition.ADDR, data = sector, name = "partition table" } },
+      unfinished = key }
   end
+  function place.plan(sector) return dev:plan(request(sector)) end
   function place.save(sector)
-    local steps = place.plan(sector)
-    local ok, e = pcall(function()
-      dev:run(steps)
-      dev:prove(steps)
-    end)
+    local ok, e = pcall(writer.write, dev, request(sector), report.showing(dev))
     if not ok then keep_for_repair(dev, sector, e) end
   end
   return place

@@ -10,6 +10,7 @@ local image <const> = require "moonflash.image"
 local image_header <const> = require "moonflash.image_header"
 local numbers <const> = require "moonflash.numbers"
 local report <const> = require "moonflash.report"
+local unfinished <const> = require "moonflash.unfinished"
 
 local parts = {}
 
@@ -134,6 +135,17 @@ function parts.is_partial(list)
     if part.addr % 0x1000 ~= 0 then return true end
   end
   return false
+end
+
+--- The key under which a write is remembered that keeps what lies beside its parts.
+-- @tparam string command
+-- @tparam {part,...} list
+-- @treturn string|nil nil when nothing of what is in flash is kept
+function parts.key(command, list)
+  if not parts.is_partial(list) then return nil end
+  local words = { command }
+  for i, part in ipairs(list) do words[i + 1] = part.addr .. "\0" .. part.data end
+  return unfinished.key(table.unpack(words))
 end
 
 --- Bytes of all parts.

@@ -7,6 +7,7 @@
 local diagnosis <const> = require "moonflash.diagnosis"
 local errors <const> = require "moonflash.errors"
 local report <const> = require "moonflash.report"
+local unfinished <const> = require "moonflash.unfinished"
 
 local writer = {}
 
@@ -45,10 +46,25 @@ local function carry_out(dev, steps, show)
   dev:prove(steps, show and show.verifying)
 end
 
+--- Brings to its end what an earlier run of the same command was interrupted in.
+-- To be called before a command looks at flash to see what there is to do.
+-- @tparam device dev
+-- @tparam string key from @{moonflash.unfinished.key}
+-- @tparam[opt] table show as for `write`
+-- @treturn table|nil the request that was carried out; nil when nothing was unfinished
+function writer.finish(dev, key, show)
+  dev:flash()
+  local request = unfinished.find(dev, key)
+  if not request then return nil end
+  report.stage("an earlier run of this command was interrupted: finishing it first")
+  return request, writer.write(dev, request, show)
+end
+
 --- Writes and proves.
 -- @tparam device dev
 -- @tparam table request as for @{moonflash.plan.write}; its `old` is kept so that
---   bytes beside a part survive a second attempt
+--   bytes beside a part survive a second attempt; `unfinished`, the key of the command
+--   from @{moonflash.unfinished.key}, when the plan depends on what was in flash
 -- @tparam[opt] table show `writing`, `verifying`: functions that make a progress
 --   function of a total
 -- @treturn table summary of the first plan, with `retries`, `seconds` and `proof` (how
@@ -64,6 +80,7 @@ function writer.write(dev, request, show)
   while true do
     local ok, e = pcall(carry_out, dev, steps, show)
     if ok then
+      unfinished.forget(dev.chip.mac)
       summary.seconds, summary.proof = clock() - started, dev:proof()
       return summary
     end
