@@ -208,7 +208,6 @@ end
 
 -- Notes what was read, and refuses what a lock says otherwise.
 local function note(self, path, digest)
-  path = clean(path)
   local wanted = self.locked and self.locked[path]
   if self.locked and wanted ~= digest then
     errors.raise("refused_by_policy", ("%s %s"):format(path, wanted
@@ -222,7 +221,7 @@ end
 -- @tparam string name in its folder
 -- @tparam string bytes
 -- @raise `refused_by_policy` when the lock has another
-function permissions:pin(name, bytes) note(self, name, esp.sha256(bytes)) end
+function permissions:pin(name, bytes) note(self, clean(name), esp.sha256(bytes)) end
 
 local function read_trusted(self, path, max)
   return files.read(path:sub(1, 1) == "/" and path or self.folder .. path, max)
@@ -254,7 +253,7 @@ function permissions:read(path, may_be_empty)
   if bytes == "" and not may_be_empty then
     errors.raise("file", path .. " is empty", { hint = "nothing was written" })
   end
-  note(self, path, esp.sha256(bytes))
+  note(self, clean(path), esp.sha256(bytes))
   return bytes
 end
 

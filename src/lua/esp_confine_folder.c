@@ -270,7 +270,7 @@ static int l_kind(lua_State *L)
 
 	if (fd < 0)
 		return fail(L, errno);
-	why = fstat(fd, &st) < 0 ? errno : 0;
+	why = fstat(fd, &st) < 0 ? errno : S_ISLNK(st.st_mode) ? ELOOP : 0;
 	close(fd);
 	if (why)
 		return fail(L, why);

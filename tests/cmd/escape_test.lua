@@ -64,7 +64,9 @@ local function run_case(self, case)
   lu.assertNil(all:find("root:", 1, true), name .. " shows /etc/passwd")
   lu.assertNil(all:find("[\0-\8\11-\31\127]"), name .. " sends control characters")
   lu.assertNil(all:find("stack traceback", 1, true), name .. ": " .. all)
-  if exit ~= 0 then lu.assertNil(("\n" .. out):match("\nok:[^\n]*\n?$"), name .. " ends with ok") end
+  if exit ~= 0 and not options.test then      -- a test's recipe may be well, and its test not
+    lu.assertNil(("\n" .. out):find("\nok:", 1, true), name .. " says ok")
+  end
   if not options.writes then lu.assertEquals(snapshot(self.dir), before, name .. " changes files") end
   lu.assertTrue(esp.clock() - started < SECONDS, name .. " takes too long")
 end
