@@ -110,8 +110,10 @@ local function no_answer(port, rom, message)
   local found = { rom:heard() }
   listen(port, found)
   local verdict = require("moonflash.heard").verdict(found)
-  errors.raise("timeout", ("%s: %s"):format(message, verdict.message), { hint = verdict.hint,
-    final = true })
+  if not message:find(verdict.message, 1, true) then
+    message = message .. ": " .. verdict.message
+  end
+  errors.raise("timeout", message, { hint = verdict.hint, final = true })
 end
 
 -- Waits for somebody to start the loader by hand, where that can be.
@@ -188,14 +190,21 @@ local function slower_rom(dev)
   dev.opt = setmetatable({ rom_baud = CONNECT_BAUD }, { __index = dev.opt })
 end
 
+-- What answers the first question and no other for so long is no chip on a bad line.
+local PATIENCE_US <const> = 5000000
+
 local function connect_and_identify(dev)
+  local asked = 0
   for try = 1, TRIES do
+    local since
     local ok, e = pcall(function()
       dev.rom = connect(dev.port, dev.opt)
+      since = dev.port:now()
       dev.chip = identify(dev.rom, dev.port)
     end)
     if ok then return end
-    if try == TRIES or not is_line_trouble(e) then error(e, 0) end
+    if since then asked = asked + dev.port:now() - since end
+    if try == TRIES or asked > PATIENCE_US or not is_line_trouble(e) then error(e, 0) end
     report.detail("%s; connecting again", tostring(e))
     if try == 2 and dev.port:baud() > CONNECT_BAUD then slower_rom(dev) end
   end

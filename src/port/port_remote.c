@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define RX_CAP (256u * 1024u)	/* when full the server is left to wait */
+#define OWING_MS 200u		/* an answer, of a server that owes another one */
 #define CLOSE_MS 500u
 #define ASKS_MAX 8
 
@@ -172,9 +173,16 @@ static int ask(struct port *p, ask_function *f, unsigned value, struct ask **out
 	return 0;
 }
 
+/* A server that owes an answer already gets little time for the next one: else
+ * one that never answers would cost the whole limit at every single question. */
 static uint64_t answer_deadline(const struct remote *r)
 {
-	return r->limit_us ? r->limit_us : port_clock_deadline_us(r->timeout_ms);
+	if (r->limit_us)
+		return r->limit_us;
+	for (size_t i = 0; i < ASKS_MAX; i++)
+		if (r->asks[i].used && r->asks[i].abandoned && r->timeout_ms > OWING_MS)
+			return port_clock_deadline_us(OWING_MS);
+	return port_clock_deadline_us(r->timeout_ms);
 }
 
 /* Waits for the server's answer, which becomes *value where that is wanted. */

@@ -1,0 +1,596 @@
+/* Chips and servers that lie to the whole program: each run ends in time, with
+ * the exit code that the manual has for it, in little memory, and nothing that a
+ * terminal would obey is printed. All of them run at once, before the first test
+ * looks at what came of it. */
+#include "hostile_chip.h"
+#include "port/gio.h"
+#include "rfc2217_peer.h"
+
+#include <libgen.h>
+#include <sys/resource.h>
+
+#define SECONDS_MAX 16		/* a connection is tried for 6 s; the machine is busy */
+#define KILL_MS 60000u
+#define MEMORY_MAX_KB (64 * 1024)
+#define SAID_MAX (1 << 20)
+#define ATONCE 24
+
+/* ---- chips that say what they like ---- */
+
+static void over_and_over(struct hostile *h, const void *data, size_t len)
+{
+	uint8_t block[2048], trash[4096];
+	size_t n = 0;
+
+	while (n + len <= sizeof block) {
+		memcpy(block + n, data, len);
+		n += len;
+	}
+	for (;;) {
+		hc_say(h, block, n);
+		hc_hear(h, trash, sizeof trash, 1);
+	}
+}
+
+static void silence(struct hostile *h)
+{
+	uint8_t trash[4096];
+
+	for (;;)
+		hc_hear(h, trash, sizeof trash, 100);
+}
+
+static void endless_55(struct hostile *h) { over_and_over(h, "\x55", 1); }
+static void endless_c0(struct hostile *h) { over_and_over(h, "\xc0", 1); }
+static void other_commands(struct hostile *h)
+{
+	over_and_over(h, "\xc0\1\x0f\2\0\0\0\0\0\0\0\xc0", 12);
+}
+static void sync_replies(struct hostile *h)
+{
+	over_and_over(h, "\xc0\1\x08\2\0\7\x07\x12\x20\0\0\xc0", 12);
+}
+static void bad_escapes(struct hostile *h) { over_and_over(h, "\xc0\xdb\0\xdb\xc0", 5); }
+static void terminal_commands(struct hostile *h)
+{
+	over_and_over(h, "\33[2J\33]0;owned\7\33[31mrst cause:2, boot mode:(1,6)\33P\r\n\x9b" "2J", 56);
+}
+
+/* As fast as it is taken: 1 GiB, were there time. */
+static void one_frame_of_a_gigabyte(struct hostile *h)
+{
+	static uint8_t block[1 << 16];
+
+	memset(block, 'A', sizeof block);
+	hc_say(h, "\xc0", 1);
+	for (int i = 0; i < 16384; i++)
+		hc_say(h, block, sizeof block);
+	silence(h);
+}
+
+static void noise(struct hostile *h)
+{
+	uint8_t block[512], trash[4096];
+	uint32_t x = 1;
+
+	for (;;) {
+		for (size_t i = 0; i < sizeof block; i++) {
+			x = x * 1664525u + 1013904223u;
+			block[i] = (uint8_t)(x >> 24);
+		}
+		hc_say(h, block, sizeof block);
+		hc_hear(h, trash, sizeof trash, 2);
+	}
+}
+
+static void echo(struct hostile *h)
+{
+	uint8_t buf[4096];
+
+	for (;;)
+		hc_say(h, buf, hc_hear(h, buf, sizeof buf, 100));
+}
+
+/* A right answer, a byte a second. */
+static void slow_answer(struct hostile *h)
+{
+	static const uint8_t reply[] = { 0xc0, 1, 8, 2, 0, 7, 7, 0x12, 0x20, 0, 0, 0xc0 };
+	uint8_t trash[4096];
+
+	for (size_t i = 0;; i++) {
+		hc_say(h, &reply[i % sizeof reply], 1);
+		for (int n = 0; n < 10; n++)
+			hc_hear(h, trash, sizeof trash, 100);
+	}
+}
+
+static void hangs_up(struct hostile *h)
+{
+	uint8_t trash[4096];
+
+	while (hc_hear(h, trash, sizeof trash, 100) == 0)
+		;
+	hc_say(h, "\xc0\1\x08\2", 4);
+	_exit(0);
+}
+
+/* ---- chips whose answers are changed ---- */
+
+static void pass(struct hostile *h, uint8_t *frame, size_t len)
+{
+	hc_say_frame(h, frame, len);
+}
+
+static bool is_sync(const uint8_t *frame, size_t len)
+{
+	return hc_rom_op(frame, len) == 8;
+}
+
+static void lie_other_op(struct hostile *h, uint8_t *frame, size_t len)
+{
+	if (hc_rom_op(frame, len) && !is_sync(frame, len))
+		frame[1] ^= 0x20;
+	pass(h, frame, len);
+}
+
+static void lie_direction(struct hostile *h, uint8_t *frame, size_t len)
+{
+	if (hc_rom_op(frame, len) && !is_sync(frame, len))
+		frame[0] = 0;
+	pass(h, frame, len);
+}
+
+static void lie_size_field(struct hostile *h, uint8_t *frame, size_t len)
+{
+	if (hc_rom_op(frame, len) && !is_sync(frame, len))
+		frame[2] = frame[3] = 0xff;
+	pass(h, frame, len);
+}
+
+static void lie_always_refuses(struct hostile *h, uint8_t *frame, size_t len)
+{
+	if (hc_rom_op(frame, len) && !is_sync(frame, len)) {
+		frame[len - 2] = 1;
+		frame[len - 1] = 7;
+	}
+	pass(h, frame, len);
+}
+
+static void lie_cut_short(struct hostile *h, uint8_t *frame, size_t len)
+{
+	pass(h, frame, is_sync(frame, len) ? len : len - 3);
+}
+
+static void lie_one_byte(struct hostile *h, uint8_t *frame, size_t len)
+{
+	pass(h, frame, is_sync(frame, len) ? len : 1);
+}
+
+static void lie_too_long(struct hostile *h, uint8_t *frame, size_t len)
+{
+	static uint8_t big[7000];
+
+	if (!hc_rom_op(frame, len) || is_sync(frame, len)) {
+		pass(h, frame, len);
+		return;
+	}
+	memcpy(big, frame, len);
+	big[2] = (uint8_t)((sizeof big - 8) & 0xff);
+	big[3] = (uint8_t)((sizeof big - 8) >> 8);
+	pass(h, big, sizeof big);
+}
+
+/* The register that says which chip it is: an ESP32's. */
+static void lie_esp32(struct hostile *h, uint8_t *frame, size_t len)
+{
+	if (hc_rom_op(frame, len) == 10 && hc_get32(frame + 4) == 0xFFF0C101u)
+		hc_put32(frame + 4, 0x00F01D83u);
+	pass(h, frame, len);
+}
+
+static void lie_registers_of_ones(struct hostile *h, uint8_t *frame, size_t len)
+{
+	if (hc_rom_op(frame, len) == 10)
+		hc_put32(frame + 4, 0xffffffffu);
+	pass(h, frame, len);
+}
+
+static void lie_fifty_times(struct hostile *h, uint8_t *frame, size_t len)
+{
+	for (int i = 0; i < 50; i++)
+		pass(h, frame, len);
+}
+
+static void lie_terminal_commands(struct hostile *h, uint8_t *frame, size_t len)
+{
+	hc_say(h, "\33[2J\33]0;owned\7", 14);
+	pass(h, frame, len);
+}
+
+static void lie_hello_absurd(struct hostile *h, uint8_t *frame, size_t len)
+{
+	if (hc_stub_op(frame, len) != WIRE_HELLO) {
+		pass(h, frame, len);
+		return;
+	}
+	memset(frame + WIRE_HEADER, 0xff, len - WIRE_HEADER - WIRE_CRC);
+	hc_say_stub(h, frame, len);
+}
+
+static void lie_hello_zero(struct hostile *h, uint8_t *frame, size_t len)
+{
+	if (hc_stub_op(frame, len) == WIRE_HELLO)
+		memset(frame + WIRE_HEADER + 2, 0, len - WIRE_HEADER - WIRE_CRC - 2);
+	if (hc_stub_op(frame, len))
+		hc_say_stub(h, frame, len);
+	else
+		pass(h, frame, len);
+}
+
+static void lie_garbage_after_hello(struct hostile *h, uint8_t *frame, size_t len)
+{
+	bool hello = hc_stub_op(frame, len) == WIRE_HELLO;
+
+	pass(h, frame, len);
+	if (hello)
+		noise(h);
+}
+
+static void lie_sequence(struct hostile *h, uint8_t *frame, size_t len)
+{
+	int op = hc_stub_op(frame, len);
+
+	if (op && op != WIRE_HELLO)
+		frame[WIRE_SEQ]++;
+	if (op)
+		hc_say_stub(h, frame, len);
+	else
+		pass(h, frame, len);
+}
+
+/* Changes payload bytes of replies to one query. */
+static void change_payload(struct hostile *h, uint8_t *frame, size_t len, int op)
+{
+	if (hc_stub_op(frame, len) != op || len == WIRE_HEADER + WIRE_CRC) {
+		pass(h, frame, len);
+		return;
+	}
+	frame[WIRE_HEADER] ^= 1;
+	hc_say_stub(h, frame, len);
+}
+
+
+static void lie_hashes(struct hostile *h, uint8_t *frame, size_t len)
+{
+	change_payload(h, frame, len, WIRE_HASH);
+}
+
+static void lie_read_data(struct hostile *h, uint8_t *frame, size_t len)
+{
+	change_payload(h, frame, len, WIRE_READ);
+}
+
+/* Absurd addresses and lengths in the headers of replies that carry much. */
+static void lie_ranges(struct hostile *h, uint8_t *frame, size_t len)
+{
+	int op = hc_stub_op(frame, len);
+
+	if (op == WIRE_READ || op == WIRE_HASH || op == WIRE_DIGEST) {
+		hc_put32(frame + WIRE_ADDR, 0xfffffff0u);
+		hc_put32(frame + WIRE_LEN, 0x80000000u);
+		hc_say_stub(h, frame, len);
+	} else {
+		pass(h, frame, len);
+	}
+}
+
+static void lie_info_short(struct hostile *h, uint8_t *frame, size_t len)
+{
+	if (hc_stub_op(frame, len) == WIRE_INFO)
+		hc_say_stub(h, frame, WIRE_HEADER + 5 + WIRE_CRC);
+	else
+		pass(h, frame, len);
+}
+
+/* All is done, far ahead of what was ever sent. */
+static void lie_status(struct hostile *h, uint8_t *frame, size_t len)
+{
+	if (hc_stub_op(frame, len) == WIRE_STATUS) {
+		frame[WIRE_SEQ] ^= 0x80;
+		memset(frame + WIRE_HEADER, 0xff, WIRE_STATE_ECHO);
+		hc_say_stub(h, frame, len);
+	} else {
+		pass(h, frame, len);
+	}
+}
+
+/* ---- running ---- */
+
+#define EXIT(code) (1u << (code))
+
+struct peer_case {
+	const char *name;
+	void (*chip)(struct hostile *h);			/* one of these ... */
+	void (*lie)(struct hostile *h, uint8_t *frame, size_t len);
+	enum peer_mood mood;					/* ... or a server */
+	const char *words[5];
+	unsigned exits;						/* allowed, as bits */
+	int seconds;			/* at most; 0: SECONDS_MAX; else with HOSTILE_ALL only */
+};
+
+#define INFO { "info" }
+#define WRITE { "write", "0x0", "examples/hello/hello.bin" }
+#define READ { "read", "0x0", "64k", NULL /* a file */ }
+
+static const struct peer_case cases[] = {
+	{ "silence", silence, NULL, 0, INFO, EXIT(4), 0 },
+	{ "endless 0x55", endless_55, NULL, 0, INFO, EXIT(4), 0 },
+	{ "endless ends of frames", endless_c0, NULL, 0, INFO, EXIT(4), 0 },
+	{ "one frame of a gigabyte", one_frame_of_a_gigabyte, NULL, 0, INFO, EXIT(4), 0 },
+	{ "noise", noise, NULL, 0, INFO, EXIT(4), 0 },
+	{ "what was sent comes back", echo, NULL, 0, INFO, EXIT(4), 0 },
+	{ "endless replies to another command", other_commands, NULL, 0, INFO, EXIT(4), 0 },
+	{ "endless replies to SYNC", sync_replies, NULL, 0, INFO, EXIT(4) | EXIT(5), 0 },
+	{ "endless broken escapes", bad_escapes, NULL, 0, INFO, EXIT(4), 0 },
+	{ "endless commands to the terminal", terminal_commands, NULL, 0, INFO, EXIT(4), 0 },
+	{ "a right answer, a byte a second", slow_answer, NULL, 0, INFO, EXIT(4), 0 },
+	{ "hangs up in its first answer", hangs_up, NULL, 0, WRITE, EXIT(3), 0 },
+
+	{ "every answer to another command", NULL, lie_other_op, 0, INFO, EXIT(4), 0 },
+	{ "every answer a question", NULL, lie_direction, 0, INFO, EXIT(4), 0 },
+	{ "absurd size fields", NULL, lie_size_field, 0, INFO, EXIT(4), 0 },
+	{ "refuses everything", NULL, lie_always_refuses, 0, WRITE, EXIT(4), 0 },
+	{ "every answer cut short", NULL, lie_cut_short, 0, INFO, EXIT(4), 0 },
+	{ "answers of one byte", NULL, lie_one_byte, 0, WRITE, EXIT(4), 0 },
+	{ "answers of 7000 bytes", NULL, lie_too_long, 0, INFO, EXIT(4), 0 },
+	{ "says that it is an ESP32", NULL, lie_esp32, 0, WRITE, EXIT(5), 0 },
+	{ "registers full of ones", NULL, lie_registers_of_ones, 0, WRITE, EXIT(4) | EXIT(5), 0 },
+	{ "every answer fifty times", NULL, lie_fifty_times, 0, INFO, EXIT(0) | EXIT(4), 0 },
+	{ "commands to the terminal before every answer", NULL, lie_terminal_commands, 0, INFO,
+	  EXIT(0) | EXIT(4), 0 },
+	{ "the stub's hello is absurd", NULL, lie_hello_absurd, 0, WRITE, EXIT(4), 0 },
+	{ "the stub's hello is empty", NULL, lie_hello_zero, 0, WRITE, EXIT(4), 0 },
+	{ "noise after the stub's hello", NULL, lie_garbage_after_hello, 0, INFO, EXIT(4), 0 },
+	{ "the stub echoes other tags", NULL, lie_sequence, 0, WRITE, EXIT(4), 0 },
+	{ "the stub's hashes are wrong", NULL, lie_hashes, 0, WRITE, EXIT(8), 0 },
+	{ "the stub's flash data are damaged", NULL, lie_read_data, 0, READ, EXIT(0) | EXIT(4),
+	  40 },
+	{ "the stub answers for other addresses", NULL, lie_ranges, 0, READ, EXIT(4), 0 },
+	{ "the stub's info is short", NULL, lie_info_short, 0, INFO, EXIT(4), 0 },
+	{ "the stub did what it was not told yet", NULL, lie_status, 0, WRITE, EXIT(4) | EXIT(8),
+	  40 },
+
+	{ "a server of a byte a second", NULL, NULL, PEER_DRIPS, INFO, EXIT(3), 0 },
+	{ "a silent server", NULL, NULL, PEER_SILENT, INFO, EXIT(3), 0 },
+	{ "a server that answers nothing", NULL, NULL, PEER_MUTE, INFO, EXIT(3), 0 },
+	{ "a server without serial control", NULL, NULL, PEER_REFUSES, INFO, EXIT(3), 0 },
+	{ "a server that negotiates without end", NULL, NULL, PEER_MAD, INFO, EXIT(3) | EXIT(4), 0 },
+	{ "a server that sends without end", NULL, NULL, PEER_FLOOD, INFO, EXIT(4), 0 },
+	{ "a server that hangs up while negotiating", NULL, NULL, PEER_CLOSES_AT_ONCE, INFO, EXIT(3), 0 },
+	{ "a server that hangs up later", NULL, NULL, PEER_CLOSES, INFO, EXIT(3), 0 },
+	{ "a server that sets another rate", NULL, NULL, PEER_OTHER_RATE, INFO, EXIT(3) | EXIT(4), 0 },
+};
+
+enum { CASES = sizeof cases / sizeof cases[0] };
+
+struct run {
+	struct pty pty;
+	struct peer server;
+	pid_t chip, program;
+	char said[64], file[64], url[96];
+	uint64_t start;
+	bool ended;
+	int status;
+	double seconds;
+	long memory_kb;
+};
+
+static struct {
+	char program[512];
+	struct run run[CASES];
+	bool has_gensio;
+} all;
+
+static void start_chip(const struct peer_case *c, struct run *r)
+{
+	struct hostile h = { .lie = c->lie };
+
+	pty_open(&r->pty);
+	hc_make_raw(r->pty.master);
+	r->chip = fork();
+	if (r->chip == 0) {
+		alarm(60);
+		h.master = r->pty.master;
+		if (c->chip)
+			c->chip(&h);
+		hc_bridge(&h);
+		_exit(0);
+	}
+	close(r->pty.master);
+	snprintf(r->url, sizeof r->url, "%s", r->pty.path);
+}
+
+static void start_server(const struct peer_case *c, struct run *r)
+{
+	peer_start(&r->server, c->mood);
+	snprintf(r->url, sizeof r->url, "rfc2217://127.0.0.1:%d", r->server.port);
+}
+
+static void become_program(const struct peer_case *c, const struct run *r)
+{
+	/* One rate only: a chip without reset wires measures it once. */
+	const char *argv[12] = { all.program, "-p", r->url, "-b", "115200" };
+	int fd = open(r->said, O_WRONLY | O_CREAT | O_TRUNC, 0600), n = 5;
+
+	for (int i = 0; i < 4 && c->words[i]; i++)
+		argv[n++] = c->words[i];
+	if (strcmp(c->words[0], "read") == 0)
+		argv[n++] = r->file;
+	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
+	if (c->lie)
+		nap_ms(400);	/* until the chip is in its loader: it measures the rate there */
+	unsetenv("MOONFLASH_PORT");
+	unsetenv("MOONFLASH_BAUD");
+	execv(all.program, (char **)argv);
+	_exit(99);
+}
+
+static void start(const struct peer_case *c, struct run *r)
+{
+	snprintf(r->said, sizeof r->said, "/tmp/test_hostile_%ld_%d", (long)getpid(),
+		 (int)(c - cases));
+	snprintf(r->file, sizeof r->file, "/tmp/test_hostile_%ld_%d.out", (long)getpid(),
+		 (int)(c - cases));
+	if (c->mood)
+		start_server(c, r);
+	else
+		start_chip(c, r);
+	r->start = ms_now();
+	r->program = fork();
+	if (r->program == 0)
+		become_program(c, r);
+}
+
+static void stop(struct run *r)
+{
+	if (r->chip > 0) {
+		kill(r->chip, SIGKILL);
+		child_code(r->chip);
+		r->chip = 0;
+	}
+	peer_stop(&r->server);
+}
+
+/* Looks after one that runs. */
+static void look(struct run *r)
+{
+	struct rusage use;
+
+	if (wait4(r->program, &r->status, WNOHANG, &use) == r->program) {
+		r->ended = true;
+		r->memory_kb = use.ru_maxrss;
+		r->seconds = (double)(ms_now() - r->start) / 1000;
+		stop(r);
+	} else if (ms_now() - r->start > KILL_MS) {
+		kill(r->program, SIGKILL);
+	}
+}
+
+/* HOSTILE_ONLY=part of a name leaves the others out; HOSTILE_ALL=1 takes those in
+ * that make the program try hard and long. */
+static bool is_wanted(const struct peer_case *c)
+{
+	const char *only = getenv("HOSTILE_ONLY");
+
+	if ((only && !strstr(c->name, only)) || (c->seconds && !getenv("HOSTILE_ALL")))
+		return false;
+	return !c->mood || all.has_gensio;
+}
+
+static int run_all(void **state)
+{
+	int started = 0, ended = 0, i;
+	struct esp_error err;
+	struct gio g;
+
+	(void)state;
+	all.has_gensio = gio_load(&g, &err) >= 0;
+	while (ended < CASES) {
+		for (; started < CASES && started - ended < ATONCE; started++) {
+			if (is_wanted(&cases[started]))
+				start(&cases[started], &all.run[started]);
+			else
+				all.run[started].ended = true;
+		}
+		for (i = ended = 0; i < started; i++) {
+			if (!all.run[i].ended)
+				look(&all.run[i]);
+			ended += all.run[i].ended;
+		}
+		nap_ms(5);
+	}
+	return 0;
+}
+
+/* ---- judging ---- */
+
+/* The first byte of what was printed that a terminal takes for more than text. */
+static const char *unprintable(const char *said, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((said[i] & 0x60) == 0 && !strchr("\n\r\t", said[i]))
+			return said + i;
+	return NULL;
+}
+
+/* What was read in spite of all is what is in flash. */
+static void check_read(const char *path)
+{
+	FILE *f = fopen(path, "rb");
+	uint32_t i;
+	int c;
+
+	assert_non_null(f);
+	for (i = 0; (c = fgetc(f)) != EOF; i++)
+		if (c != hc_flash_byte(i))
+			fail_msg("byte %u was read wrong and exit 0", i);
+	fclose(f);
+	assert_int_equal(i, 0x10000);
+}
+
+static void judge(void **state)
+{
+	const struct peer_case *c = *state;
+	struct run *r = &all.run[c - cases];
+	static char said[SAID_MAX];
+	FILE *f;
+	size_t len;
+	int code;
+
+	if (!is_wanted(c))
+		skip();
+	f = fopen(r->said, "rb");
+	assert_non_null(f);
+	len = fread(said, 1, sizeof said - 1, f);
+	said[len] = '\0';
+	fclose(f);
+	unlink(r->said);
+	if (!WIFEXITED(r->status))
+		fail_msg("killed by signal %d after %.1f s:\n%s", WTERMSIG(r->status), r->seconds, said);
+	code = WEXITSTATUS(r->status);
+	if (code > 9 || !(c->exits & EXIT(code)))
+		fail_msg("exit %d after %.1f s:\n%s", code, r->seconds, said);
+	if (unprintable(said, len))
+		fail_msg("prints control characters at %ld", (long)(unprintable(said, len) - said));
+	if (strstr(said, "traceback") || (code != 0 && !strstr(said, "moonflash: ")))
+		fail_msg("exit %d, says:\n%s", code, said);
+	if (code != 0 && access(r->file, F_OK) == 0)
+		fail_msg("a file is left behind");
+	if (code == 0 && strcmp(c->words[0], "read") == 0)
+		check_read(r->file);
+	unlink(r->file);
+	if (r->seconds > (c->seconds ? c->seconds : SECONDS_MAX))
+		fail_msg("%.1f s:\n%s", r->seconds, said);
+	if (r->memory_kb > MEMORY_MAX_KB)
+		fail_msg("%ld KB", r->memory_kb);
+	if (getenv("HOSTILE_VERBOSE"))
+		print_message("# %s: exit %d, %.1f s, %ld KB: %s", c->name, code, r->seconds,
+			      r->memory_kb, said);
+}
+
+int main(int argc, char **argv)
+{
+	struct CMUnitTest tests[CASES];
+	char self[256];
+
+	(void)argc;
+	snprintf(self, sizeof self, "%s", argv[0]);
+	snprintf(all.program, sizeof all.program, "%s/../moonflash", dirname(self));
+	if (getenv("MOONFLASH"))
+		snprintf(all.program, sizeof all.program, "%s", getenv("MOONFLASH"));
+	for (int i = 0; i < CASES; i++)
+		tests[i] = (struct CMUnitTest){ cases[i].name, judge, NULL, NULL,
+			(void *)(uintptr_t)&cases[i] };
+	return _cmocka_run_group_tests("hostile", tests, CASES, run_all, NULL);
+}
