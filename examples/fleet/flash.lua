@@ -24,10 +24,10 @@ return mf.recipe {
   after = function(dev) dev:expect("\n> ", 20) end,
 
   test = {
-    { name = "a logger of 2015", board = { size = "4M" },
+    { name = "a logger of 2015", board = { size = "1M" },
       given = function(t)
         t:put_firmware "old"
-        t:put_files(0x14000, 0x3fc000 - 0x14000, { ["init.lua"] = "dofile('log.lua')\n",
+        t:put_files(0x14000, 0xfc000 - 0x14000, { ["init.lua"] = "dofile('log.lua')\n",
           ["records.csv"] = ("2015-06-01,21.5\n"):rep(200) }, "0.9.5")
       end,
       expect = function(t)

@@ -21,7 +21,7 @@ return mf.recipe {
   after = function(dev) dev:expect("\n> ", dev.params.boot_seconds) end,
 
   test = {
-    { name = "a board from the shop", board = { size = "4M" },
+    { name = "a board from the shop", board = { size = "1M" },
       expect = function(t)
         t:expect_file("init.lua")
         t:expect_file("config.json", '{"every_s": 60}\n')

@@ -18,12 +18,12 @@ return mf.recipe {
         end
       end },
     { name  = "product",
-      parts = { mf.firmware("product/", { erase = "all" }), mf.spiffs "lua/" },
+      parts = { mf.firmware("product/", { erase = "all" }), mf.spiffs("lua/", { size = "256k" }) },
       after = function(dev) dev:expect("\n> ", 20) end },
   },
 
   test = {
-    { name = "a good board", board = { size = "4M" },
+    { name = "a good board", board = { size = "2M" },
       expect = function(t)
         t:expect_file("init.lua")
         t:expect_console("NodeMCU 3.0.0.0", 2)
