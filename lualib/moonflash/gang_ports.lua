@@ -10,11 +10,19 @@ local gang_ports = {}
 
 local MAX_PORTS <const> = 256
 
--- A Lua pattern for a glob: * and ? stop at slashes, [...] is a set.
+local GLOB <const> = { ["*"] = "[^/]*", ["?"] = "[^/]" }
+
+-- A Lua pattern for a glob: * and ? stop at slashes, [...] and [!...] are sets.
 local function glob_pattern(glob)
-  local pattern = glob:gsub("[%^%$%(%)%%%.%+%-]", "%%%0"):gsub("%*", "[^/]*"):gsub("%?", "[^/]")
-    :gsub("%[!", "[^")
-  return "^" .. pattern .. "$"
+  local pieces, i = { "^" }, 1
+  while i <= #glob do
+    local no, set = glob:match("^%[(!?)([^%]]+)%]", i)
+    local c = glob:sub(i, i)
+    pieces[#pieces + 1] = set and ("[%s%s]"):format(no == "!" and "^" or "", (set:gsub("%%", "%%%%")))
+      or GLOB[c] or c:gsub("%W", "%%%0")
+    i = i + (set and #set + #no + 2 or 1)
+  end
+  return table.concat(pieces) .. "$"
 end
 
 local function range_of(first, last)

@@ -93,7 +93,7 @@ local function choose(slots, width)
   for i, c in ipairs(COLUMNS) do by_need[c.need] = i end
   local port = COLUMNS[1].width
   for _, s in ipairs(slots) do port = math.max(port, #gang_table.short_port(s.port)) end
-  local widths = { math.min(port, COLUMNS[1].most) }
+  local widths = { math.min(port, COLUMNS[1].most, math.max(COLUMNS[1].width, width // 4)) }
   for i = 2, #COLUMNS do widths[i] = COLUMNS[i].width end
   for need = 1, #COLUMNS do
     local i = by_need[need]
