@@ -23,6 +23,8 @@ int luaopen_lfs(lua_State *L);
 #define INTERRUPT_KEY "moonflash.interrupt"
 #define STUCK_S 10		/* a command that has not ended by then hangs in C code */
 #define EXIT_SCRIPT 1
+#define EXIT_CHANGED 8
+#define EXIT_SYSTEM 9
 #define EXIT_INTERRUPTED 130
 
 /* The first signal lets the command finish its frame and say what it did; the
@@ -134,6 +136,18 @@ static int l_on_interrupt(lua_State *L)
 	return 0;
 }
 
+/* Its address is the key of "flash may have been changed" in the registry. */
+static const char changed_key = 0;
+
+/* note_change(): from now on the end of memory is the end of a half-done change.
+ * It needs no memory itself. */
+static int l_note_change(lua_State *L)
+{
+	lua_pushboolean(L, 1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &changed_key);
+	return 0;
+}
+
 /* Inserts the searcher behind package.preload and before the system's path, so
  * that a module of ours is never taken from the machine by accident. What -L
  * and MOONFLASH_PATH name goes before it (cli.lua). */
@@ -158,6 +172,10 @@ static void open_libraries(lua_State *L)
 	lua_setfield(L, -2, "embedded");
 	lua_pushcfunction(L, l_on_interrupt);
 	lua_setfield(L, -2, "on_interrupt");
+	lua_pushcfunction(L, l_note_change);
+	lua_setfield(L, -2, "note_change");
+	lua_pushboolean(L, 0);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &changed_key);
 	luaL_requiref(L, "lfs", luaopen_lfs, 0);
 	lua_pop(L, 2);
 	add_searcher(L);
@@ -192,6 +210,20 @@ static int run(lua_State *L)
 	return 1;
 }
 
+/* Nothing here asks for memory. */
+static int report_no_memory(lua_State *L)
+{
+	int changed;
+
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &changed_key);
+	changed = lua_toboolean(L, -1);
+	fprintf(stderr, "moonflash: not enough memory\n");
+	if (changed)
+		fprintf(stderr, "hint: the chip may have been changed in part; run the same command"
+			" again to repair it\n");
+	return changed ? EXIT_CHANGED : EXIT_SYSTEM;
+}
+
 /* cli.main catches what commands raise and prints it; what comes here is an
  * error in cli.lua itself, or no memory. */
 static int report(lua_State *L, int rc)
@@ -200,6 +232,8 @@ static int report(lua_State *L, int rc)
 
 	if (rc == LUA_OK)
 		return (int)lua_tointeger(L, -1);
+	if (rc == LUA_ERRMEM)
+		return report_no_memory(L);
 	text = luaL_tolstring(L, -1, NULL);
 	fprintf(stderr, "moonflash: %s\n", text);
 	return port_interrupted ? EXIT_INTERRUPTED : EXIT_SCRIPT;
@@ -214,7 +248,7 @@ int main(int argc, char **argv)
 
 	if (!L) {
 		fprintf(stderr, "moonflash: not enough memory\n");
-		return EXIT_SCRIPT;
+		return EXIT_SYSTEM;
 	}
 	catch_signals();
 	esp_memory_watch(L, &memory);
@@ -223,6 +257,6 @@ int main(int argc, char **argv)
 	code = report(L, lua_pcall(L, 1, 1, 0));
 	lua_close(L);
 	if (fflush(stdout) != 0 && code == 0)
-		code = 9;	/* what was asked for did not reach its reader */
+		code = EXIT_SYSTEM;	/* what was asked for did not reach its reader */
 	return code;
 }

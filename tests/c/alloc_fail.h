@@ -4,6 +4,7 @@
 #ifndef ALLOC_FAIL_H
 #define ALLOC_FAIL_H
 
+#include <malloc.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -99,7 +100,7 @@ void *__wrap_realloc(void *p, size_t n)
 {
 	void *q;
 
-	if (af_refuses())
+	if (!(p && n <= malloc_usable_size(p)) && af_refuses())
 		return NULL;
 	q = __real_realloc(p, n);
 	if (q && p)
@@ -112,30 +113,6 @@ void __wrap_free(void *p)
 	if (p)
 		af_remove(p);
 	__real_free(p);
-}
-
-/* For Lua: its allocator, in terms of the above. */
-static void *af_lua(void *ud, void *p, size_t osize, size_t nsize)
-{
-	(void)ud;
-	if (nsize == 0) {
-		__wrap_free(p);
-		return NULL;
-	}
-	if (p && nsize <= osize) {
-		bool on = af.on;
-		void *q;
-
-		af.on = false;
-		q = __real_realloc(p, nsize);
-		if (q != p) {
-			af_remove(p);
-			af_add(q);
-		}
-		af.on = on;
-		return q;
-	}
-	return __wrap_realloc(p, nsize);
 }
 
 static inline void af_start(void)
@@ -159,13 +136,16 @@ static inline void af_stop(void)
 	af.on = false;
 }
 
-/* How far to step from k: the first ones one by one, then ever further, so that
- * about `budget` of `total` are tried; all of them when ALLOC_ALL is set. */
+/* How far to step from k: the first ones one by one, the others evenly, so that
+ * about `budget` of `total` are tried; ALLOC_BUDGET=n says otherwise. */
 static inline long af_next(long k, long total, long budget)
 {
+	const char *wanted = getenv("ALLOC_BUDGET");
 	long step;
 
-	if (getenv("ALLOC_ALL") || k < budget / 4)
+	if (wanted)
+		budget = strtol(wanted, NULL, 10);
+	if (k < budget / 4)
 		return k + 1;
 	step = (total - budget / 4) * 4 / (budget * 3);
 	return k + (step > 0 ? step : 1);

@@ -1,6 +1,6 @@
 /* Memory that runs out, at every place in turn: each binding ends in an error or
  * in its answer, leaves nothing behind, no memory and no descriptor, and works
- * the next time. ALLOC_ALL=1 tries every allocation, else some of them. */
+ * the next time. ALLOC_BUDGET=n tries about n places instead of some. */
 #include "alloc_fail.h"
 #include "embed.h"
 #include "lua/esp_lua.h"
@@ -49,7 +49,7 @@ static bool attempt(struct job *j, long k, bool for_good, char *message, size_t 
 	bool ok;
 
 	af_start();
-	L = lua_newstate(af_lua, NULL);
+	L = luaL_newstate();
 	lua_pushcfunction(L, load);
 	lua_pushlightuserdata(L, j);
 	ok = lua_pcall(L, 1, 1, 0) == LUA_OK;
