@@ -17,7 +17,7 @@ SAN     ?=
 DEPS       := gcc libc6-dev pkg-config liblua5.4-dev lua-filesystem-dev \
               libserialport-dev libdeflate-dev libmd-dev lua-argparse lua-dkjson
 TEST_DEPS  := libcmocka-dev lua-unit perl unzip socat clang libclang-rt-14-dev libgensio-dev \
-              ser2net openssl lua-sql-sqlite3 lua-sql-postgres postgresql
+              ser2net openssl lua-sql-sqlite3 lua-sql-postgres postgresql parallel
 DOC_DEPS   := scdoc lua-ldoc lua5.2 lintian dpkg-dev lua5.4
 CHIP_DEPS  := gcc-xtensa-lx106 qemu-system-misc
 

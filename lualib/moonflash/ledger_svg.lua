@@ -6,7 +6,7 @@ local text_of <const> = require "moonflash.text"
 local svg = {}
 
 local WIDTH <const>, MARGIN <const> = 1200, 32
-local LABELS <const>, TOTALS <const> = 150, 92       -- left and right of the lanes
+local LABELS <const>, TOTALS <const> = 172, 92       -- left and right of the lanes
 local LANE <const>, BAR <const>, STATION <const> = 30, 18, 26
 local LEFT <const>, RIGHT <const> = MARGIN + LABELS, WIDTH - MARGIN - TOTALS
 local CARD_TOP <const>, CARD <const> = 88, 62
@@ -96,13 +96,22 @@ local function draw_bar(out, bar, x, y)
   out[#out + 1] = "</g>"
 end
 
+local LABEL_CHARS <const> = 22
+
+-- A port's name; of a long one the end, which tells ports apart.
+local function lane_label(port)
+  local length = utf8.len(port) or #port
+  if length <= LABEL_CHARS or not utf8.len(port) then return port ~= "" and port or "-" end
+  return "..." .. port:sub(utf8.offset(port, length - LABEL_CHARS + 4))
+end
+
 -- Stripes go to the back, so that the grid lies between them and the bars.
 local function draw_lane(back, out, lane, x, y, striped)
   if striped then
     put(back, '<rect x="%d" y="%.1f" width="%d" height="%d" rx="5" fill="%s"/>', MARGIN, y,
       WIDTH - 2 * MARGIN, LANE, WASH)
   end
-  text(out, MARGIN + 12, y + LANE / 2 + 4, "port", lane.port ~= "" and lane.port or "-")
+  text(out, MARGIN + 12, y + LANE / 2 + 4, "port", lane_label(lane.port))
   for _, bar in ipairs(lane.bars) do draw_bar(out, bar, x, y) end
   text(out, WIDTH - MARGIN - 12, y + LANE / 2 + 4, "small",
     ("%d of %d"):format(lane.ok, #lane.bars), "end")

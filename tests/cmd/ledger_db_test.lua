@@ -524,6 +524,23 @@ function TestPostgres:test_a_user_without_the_right_to_write_is_found_out_before
   lu.assertStrContains(raises("io", l.prove_writable, l).message, "permission denied")
 end
 
+function TestPostgres:test_a_station_needs_no_right_to_make_tables()
+  self:open():close()
+  server:sql [[DO $$ BEGIN CREATE USER station; EXCEPTION WHEN duplicate_object THEN END $$;
+    GRANT USAGE ON SCHEMA public TO station; GRANT SELECT ON moonflash_schema TO station;
+    GRANT SELECT, INSERT ON moonflash_runs, moonflash_parts TO station;
+    GRANT SELECT, INSERT, UPDATE ON moonflash_pools, moonflash_items TO station]]
+  local l <close> = ledger.open((self.url:gsub("flasher", "station")), "bench")
+  l:prove_writable()
+  l:import("keys", rows("k1"), "f")
+  lu.assertEquals(l:reserve("serial", A), "1")
+  lu.assertEquals(l:take("keys", A), { key = "k1" })
+  lu.assertEquals(l:use(A), 2)
+  l:record { result = "ok", mac = A, parts = { { name = "a" } } }
+  l:release({}, true)
+  lu.assertEquals(#l:history(A), 1)
+end
+
 local code = lu.LuaUnit.run()
 if server then server:stop() end
 os.exit(code)
