@@ -103,9 +103,11 @@ $(BUILD)/complete/%: $(BUILD)/moonflash
 	$(Q)$(BUILD)/moonflash complete $* > $@
 
 man: $(PAGES)
-# LDoc speaks of what it does not understand and ends well all the same.
+# The page on `esp` is made of the comments in src/lua.
 doc: $(PAGES)
-	ldoc --fatalwarnings -q -c src/package/config.ld -d $(BUILD)/doc .
+	rm -rf $(BUILD)/doc-src && mkdir -p $(BUILD)/doc-src && cp -r lualib/moonflash $(BUILD)/doc-src
+	$(BUILD)/moonflash --allow=all src/package/esp_doc.lua src/lua/*.c > $(BUILD)/doc-src/esp.lua
+	ldoc --fatalwarnings -q -c src/package/config.ld -d $(BUILD)/doc $(BUILD)/doc-src
 
 install: all $(PAGES) $(SHELLS)
 	install -Dm755 $(BUILD)/moonflash $(DESTDIR)$(PREFIX)/bin/moonflash

@@ -1,7 +1,7 @@
 --- What the messages of a starting chip mean. Pure.
 -- ROM strings checked in the ROM itself; SDK and NodeMCU strings in published
 -- builds; causes and cures from their bug reports.
--- @module boot_messages
+-- @module moonflash.boot_messages
 
 local boot_messages = {}
 

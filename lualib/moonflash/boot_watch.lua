@@ -1,5 +1,5 @@
 --- Does the chip run what was flashed? Judged by what it prints. Pure.
--- @module boot_watch
+-- @module moonflash.boot_watch
 
 local boot_messages = require "moonflash.boot_messages"
 local nodemcu = require "moonflash.nodemcu"

@@ -1,12 +1,13 @@
 --- Which chip is it? Identity from register words. Pure.
--- @module chip_id
+-- @module moonflash.chip_id
 
 local chip_id = {}
 
 --- Address of the word that tells the families apart.
 chip_id.MAGIC_ADDR = 0x40001000
+local EFUSE_ADDRS <const> = { 0x3FF00050, 0x3FF00054, 0x3FF00058, 0x3FF0005C }
 --- Addresses of the four eFuse words.
-chip_id.EFUSE_ADDRS = { 0x3FF00050, 0x3FF00054, 0x3FF00058, 0x3FF0005C }
+chip_id.EFUSE_ADDRS = EFUSE_ADDRS
 --- Address of UART0's divider, for the crystal.
 chip_id.CLKDIV_ADDR = 0x60000014
 

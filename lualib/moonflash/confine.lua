@@ -242,6 +242,7 @@ local function services_of(p)
     index = surface.index,
     describe = function(object) return surface.of(object).name end,
     module = function(name, path) return module(p, name, path) end,
+    library = function() return require "moonflash" end,
     script = function(path) return p:read(path, true) end,
     shown = function(path) return p.folder .. need_text(path) end,
     read = function(path)
@@ -340,7 +341,7 @@ local function begin(p)
   local self = new_guest(p)
   expect_ready(self)
   living[#living + 1] = self
-  self.run = self.find("l", 1)(services_of(p), { esp = esp_of(p), moonflash = require "moonflash" })
+  self.run = self.find("l", 1)(services_of(p), { esp = esp_of(p) })
   return self
 end
 

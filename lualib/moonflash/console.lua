@@ -139,7 +139,7 @@ end
 
 --- Collects what the chip prints.
 -- @param port an `esp` port
--- @tparam table listen from @{console.parse_options}
+-- @tparam table listen from `console.parse_options`
 -- @tparam[opt] integer boot_baud rate of the boot ROM's text, when the chip is
 --   being reset at this moment: 74880, or 115200 with a 40 MHz crystal
 -- @tparam[opt] function seen gets all that was heard after each piece; true ends it
@@ -159,7 +159,7 @@ end
 
 --- Shows what the chip prints, line by line, control characters escaped.
 -- @param port an `esp` port
--- @tparam table listen from @{console.parse_options}
+-- @tparam table listen from `console.parse_options`
 -- @tparam[opt] integer boot_baud as for @{console.capture}
 -- @treturn string what was heard, as it came
 function console.listen(port, listen, boot_baud)

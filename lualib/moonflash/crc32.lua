@@ -1,7 +1,7 @@
 --- The two CRC-32 that ESP8266 files use, in plain Lua. Pure.
 -- Both use polynomial 0x04C11DB7: the common one (zlib, version 2 images) bit
 -- reflected, eboot's most significant bit first.
--- @module crc32
+-- @module moonflash.crc32
 
 local crc32 = {}
 

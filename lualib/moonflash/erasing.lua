@@ -5,6 +5,7 @@ local esp <const> = require "esp"
 local flash_chips <const> = require "moonflash.flash_chips"
 local protection <const> = require "moonflash.protection"
 local report <const> = require "moonflash.report"
+local unfinished <const> = require "moonflash.unfinished"
 
 local erasing = {}
 
@@ -79,6 +80,8 @@ end
 -- The chip says nothing of how far it is: shown is the share of the typical time.
 local function erase_chip(dev, job, progress)
   report.event("changing", { bytes = dev:flash().size })
+  report.chip_changes()
+  unfinished.forget(dev.chip.mac)
   local ok, e = pcall(function()
     errors.check(dev.loader.stub:erase_chip(function(ms)
       progress(math.floor(job.bytes * math.min(0.99, ms / 1000 / job.seconds)))

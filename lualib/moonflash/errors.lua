@@ -5,7 +5,7 @@
 -- Fields of an error: `code` (stable lower-case word), `message` (one line for
 -- people), and where known `hint`, `addr` (flash address), `cause` (the error
 -- underneath), `exit` (exit code, when it is not the usual one of the code).
--- @module errors
+-- @module moonflash.errors
 
 local errors = {}
 

@@ -78,7 +78,7 @@ local function newer(parsed, rows, add)
 end
 
 --- The lines.
--- @tparam table parsed from @{moonflash.image.parse}
+-- @tparam table parsed from `image.parse`
 -- @tparam boolean new the form of version 5
 -- @treturn {string,...}
 -- @raise `image` for what is no image of this chip, or is cut off

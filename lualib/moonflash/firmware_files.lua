@@ -4,7 +4,7 @@
 -- The pair is named by address, `0x00000.bin` and `0x10000.bin`; one alone is
 -- half a firmware, and both must come from the same build. Contents decide where
 -- names say nothing, and contents win over names that say something wrong.
--- @module firmware_files
+-- @module moonflash.firmware_files
 
 local errors = require "moonflash.errors"
 local image = require "moonflash.image"

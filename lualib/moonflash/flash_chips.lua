@@ -4,7 +4,7 @@
 -- An id word is what RDID (9Fh) leaves in the chip's W0 register:
 -- manufacturer | memory type << 8 | capacity << 16. Sources: flashrom, OpenOCD,
 -- the Arduino core and ESP-IDF agree on ids unless marked.
--- @module flash_chips
+-- @module moonflash.flash_chips
 
 local flash_chips = {}
 
@@ -22,11 +22,7 @@ flash_chips.manufacturers = {
   [0xF8] = "Fidelix",
 }
 
---- Parts: id bytes as in the data sheet (manufacturer, type, first and last
--- capacity byte); `part` has one name per capacity, separated by blanks, or one
--- for all. `maker` where the code is shared; `size` where the capacity byte does
--- not tell it.
-flash_chips.parts = {
+local PARTS <const> = {
   { 0xEF, 0x40, 0x13, 0x18, part = "W25Q40 W25Q80 W25Q16 W25Q32 W25Q64 W25Q128" },
   { 0xEF, 0x60, 0x13, 0x18, part = "W25Q40DW W25Q80DW W25Q16DW W25Q32DW W25Q64DW W25Q128FW",
     note = "1.8 V part, or a 3.3 V part left in QPI mode" },
@@ -84,6 +80,12 @@ flash_chips.parts = {
   { 0x1F, 0x86, 0x01, 0x01, part = "AT25SF161", size = 2 * MB },
   { 0x1F, 0x87, 0x01, 0x01, part = "AT25SF321", size = 4 * MB },
 }
+
+--- Parts: id bytes as in the data sheet (manufacturer, type, first and last
+-- capacity byte); `part` has one name per capacity, separated by blanks, or one
+-- for all. `maker` where the code is shared; `size` where the capacity byte does
+-- not tell it.
+flash_chips.parts = PARTS
 
 -- Makers whose capacity byte says nothing by the common rule.
 local odd_makers = { [0x1F] = true, [0xBF] = true }

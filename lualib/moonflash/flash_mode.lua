@@ -12,7 +12,7 @@
 --    can; a mode that reads wrong bytes gives way to the next more careful one.
 --
 -- A mode that the user names is used as named; what looks wrong is said.
--- @module flash_mode
+-- @module moonflash.flash_mode
 
 local errors = require "moonflash.errors"
 local image_header = require "moonflash.image_header"

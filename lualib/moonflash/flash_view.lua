@@ -1,6 +1,6 @@
 --- Flash seen through a function that reads it: each page is read once, blank
 -- sectors that are known not at all. Pure.
--- @module flash_view
+-- @module moonflash.flash_view
 
 local flash_view = {}
 flash_view.__index = flash_view

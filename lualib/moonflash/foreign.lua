@@ -1,5 +1,5 @@
 --- Recognise files that are no ESP8266 image, and name them. Pure.
--- @module foreign
+-- @module moonflash.foreign
 
 local text = require "moonflash.text"
 

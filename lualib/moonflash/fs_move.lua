@@ -1,6 +1,6 @@
 --- What becomes of the files when the firmware changes: they stay, move or are
 -- built anew in the format and place that the new firmware expects. Pure.
--- @module fs_move
+-- @module moonflash.fs_move
 
 local errors = require "moonflash.errors"
 local numbers = require "moonflash.numbers"

@@ -134,7 +134,7 @@ local MATCH <const> = {
 }
 
 --- Is a serial port meant?
--- @tparam table spec of @{gang_ports.parse}, not of kind name or glob
+-- @tparam table spec of `gang_ports.parse`, not of kind name or glob
 -- @tparam table port as of `esp.ports`, with `position`
 -- @treturn boolean
 function gang_ports.matches(spec, port)

@@ -1,5 +1,5 @@
 --- What was on the line while nothing answered, and what that means. Pure.
--- @module heard
+-- @module moonflash.heard
 
 local boot_messages = require "moonflash.boot_messages"
 local nodemcu = require "moonflash.nodemcu"

@@ -5,7 +5,7 @@
 -- backup and a file. What is not certain says so: `certain` rests on a structure
 -- that only this can have made, `likely` on text or on where the firmware would
 -- look, `guess` on what is left.
--- @module identify
+-- @module moonflash.identify
 
 local flash_view = require "moonflash.flash_view"
 local image_header = require "moonflash.image_header"

@@ -1,5 +1,5 @@
 --- What `identify` found, in lines for people and as plain data. Pure.
--- @module identify_text
+-- @module moonflash.identify_text
 
 local numbers = require "moonflash.numbers"
 local spiffs = require "moonflash.spiffs"

@@ -21,7 +21,7 @@
 --   `boot_version`, `truncated`
 -- * `problems` and `warnings`: { { text, offset }, ... }; an image with problems
 --   must not be flashed
--- @module image
+-- @module moonflash.image
 
 local errors = require "moonflash.errors"
 local image_build = require "moonflash.image_build"

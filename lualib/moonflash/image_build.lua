@@ -1,6 +1,6 @@
 --- Put ESP8266 images together and change their headers. Use it through
 -- `moonflash.image`. Pure.
--- @module image_build
+-- @module moonflash.image_build
 
 local crc32 = require "moonflash.crc32"
 local errors = require "moonflash.errors"

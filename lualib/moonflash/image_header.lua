@@ -1,6 +1,6 @@
 --- The fields of an ESP8266 image header: bytes 2 and 3 of the file, both ways.
 -- Confirmed by running Espressif's boot_v1.7 with every value. Pure.
--- @module image_header
+-- @module moonflash.image_header
 
 local errors = require "moonflash.errors"
 local numbers = require "moonflash.numbers"

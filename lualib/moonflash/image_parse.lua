@@ -1,6 +1,6 @@
 --- Take an ESP8266 image apart. Never raises on bad bytes: what is wrong is
 -- listed in the result. Use it through `moonflash.image`. Pure.
--- @module image_parse
+-- @module moonflash.image_parse
 
 local crc32 = require "moonflash.crc32"
 local foreign = require "moonflash.foreign"

@@ -17,7 +17,7 @@ local mf = {
   recipe = recipe.new,
 }
 
---- The parts; see @{moonflash.recipe_parts}.
+-- The parts: @{moonflash.recipe_parts}.
 for _, name in ipairs { "firmware", "init_data", "partition", "spiffs", "lfs", "file", "bytes",
   "blank", "hole", "backup", "label" } do
   mf[name] = parts[name]

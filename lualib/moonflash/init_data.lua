@@ -1,7 +1,7 @@
 --- esp_init_data_default: the 128 bytes that set up the radio. Pure.
 -- All variants share one body and differ in eleven bytes. Sources: the SDKs'
 -- files and NodeMCU's history; byte meanings from Espressif's public guide.
--- @module init_data
+-- @module moonflash.init_data
 
 local errors = require "moonflash.errors"
 

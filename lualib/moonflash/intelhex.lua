@@ -1,7 +1,7 @@
 --- Intel HEX files, read and written. Pure.
 -- Addresses in the file are flash addresses; files linked for the mapped window
 -- (0x40200000 up) can be moved with `base`.
--- @module intelhex
+-- @module moonflash.intelhex
 
 local errors = require "moonflash.errors"
 

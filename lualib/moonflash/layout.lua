@@ -3,7 +3,7 @@
 -- partition table decides; the rows here are what the builds start with.
 -- Source: nodemcu-firmware app/platform, app/user, ld of the tags; the table of
 -- a published build.
--- @module layout
+-- @module moonflash.layout
 
 local errors = require "moonflash.errors"
 local numbers = require "moonflash.numbers"

@@ -1,6 +1,6 @@
 --- Recognise NodeMCU firmware in an image or in flash contents: version, SDK,
 -- modules, build, generation. Strings as seen in published builds. Pure.
--- @module nodemcu
+-- @module moonflash.nodemcu
 
 local partition = require "moonflash.partition"
 local text = require "moonflash.text"

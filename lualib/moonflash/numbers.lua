@@ -1,6 +1,6 @@
 --- Numbers as people write and read them: addresses, sizes, times, rates. Pure.
 -- K and M are 1024 and 1024 * 1024 everywhere, as on flash data sheets.
--- @module numbers
+-- @module moonflash.numbers
 
 local errors = require "moonflash.errors"
 

@@ -5,7 +5,7 @@
 -- app/platform/common.h, platform.c, user_main.c. Pure.
 --
 -- An entry is { type = integer, name = word, addr = bytes, size = bytes }.
--- @module partition
+-- @module moonflash.partition
 
 local errors = require "moonflash.errors"
 local numbers = require "moonflash.numbers"

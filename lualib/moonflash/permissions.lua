@@ -2,7 +2,7 @@
 --
 -- A recipe is somebody's code. It reads below its own folder, talks to the chip on
 -- the port that was chosen, and nothing else; the user lifts each limit by name with
--- `--allow` (@{permissions.WORDS}). Code of ours that works for a recipe takes one of
+-- `--allow` (`permissions.WORDS`). Code of ours that works for a recipe takes one of
 -- these objects and does everything on this machine through it. Refusals have code
 -- `refused_by_policy` (exit 7) and name the flag that would lift them.
 --
@@ -341,6 +341,7 @@ end
 
 --- May a file be written? Asked before long work begins.
 -- @tparam string path
+-- @tparam[opt] boolean refused it is known that it may not: only raise
 -- @raise `refused_by_policy`
 function permissions:may_write(path, refused)
   check_name(path)
@@ -362,7 +363,9 @@ end
 function permissions:write(path, bytes) write_below(self, path, "write", bytes) end
 
 --- Adds to a file.
--- @param path,bytes as for @{permissions:write}
+-- @tparam string path
+-- @tparam string bytes
+-- @raise as `permissions:write`
 function permissions:append(path, bytes) write_below(self, path, "append", bytes) end
 
 -- ---- the rest of the machine ----

@@ -11,10 +11,12 @@
 local rate_finder = {}
 rate_finder.__index = rate_finder
 
+local RATES <const> = { 115200, 9600, 74880, 57600, 230400, 460800, 921600 }
+
 --- Rates to try, the likely ones first: NodeMCU since 1.5.1 and the Arduino core,
 -- NodeMCU before, the boot ROM and SDKs that were told nothing, then what custom
 -- builds use.
-rate_finder.RATES = { 115200, 9600, 74880, 57600, 230400, 460800, 921600 }
+rate_finder.RATES = RATES
 
 --- The boot ROM's rate with the usual crystal of 26 MHz.
 rate_finder.BOOT_BAUD = 74880

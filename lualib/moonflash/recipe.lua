@@ -125,7 +125,8 @@ local function choose_variant(d, name, source)
 end
 
 --- The variants of a recipe.
--- @tparam table source, loader as for @{recipe:resolve}
+-- @tparam table source as for `recipe:resolve`
+-- @tparam function loader as for `recipe:resolve`
 -- @treturn {string,...} names
 -- @treturn string|nil the one that counts when none is chosen
 function recipe:variants(source, loader)

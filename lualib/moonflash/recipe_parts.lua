@@ -1,7 +1,7 @@
 --- The parts of a recipe: what its constructors make. Pure.
 --
 -- A part is a table with a `kind`, what was said of it, and `at`, the line of the
--- recipe that says it. Nothing is read here; @{moonflash.recipe_load} does that.
+-- recipe that says it. Nothing is read here; @{moonflash.recipe_files} does that.
 -- @module moonflash.recipe_parts
 local nearest <const> = require "moonflash.nearest"
 local numbers <const> = require "moonflash.numbers"
@@ -274,7 +274,8 @@ end
 function parts.hole(addr, size) return make("hole", place("mf.hole", addr, size)) end
 
 --- Flash that is to be blank.
--- @param addr,size as for @{parts.hole}
+-- @tparam integer|string addr as for `mf.hole`
+-- @tparam[opt] integer|string size
 -- @treturn part
 function parts.blank(addr, size) return make("blank", place("mf.blank", addr, size)) end
 

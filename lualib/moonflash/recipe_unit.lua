@@ -83,7 +83,8 @@ local function take_row_and_serial(u, d, units, ledger, opt)
   if pool then take_from_pool(u, pool, ledger, opt) end
   take_serial(u, d, ledger, opt)
   if units and not u.row then u.row = unit_table.find(units, u) or unit_table.none(units, u) end
-  if u.row and not u.serial and u.row.serial then u.serial = tostring(u.row.serial) end
+  local told = u.row and u.row.serial
+  if not u.serial and told and told ~= "" then u.serial = tostring(told) end
 end
 
 --- Finds out who the unit is.

@@ -1,6 +1,6 @@
 --- Where a chip's file system is, and where a firmware will look for one. Pure.
 -- Rules of nodemcu-firmware's app/platform and app/spiffs, per generation.
--- @module spiffs_find
+-- @module moonflash.spiffs_find
 
 local layout = require "moonflash.layout"
 local partition = require "moonflash.partition"

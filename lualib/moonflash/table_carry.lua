@@ -4,7 +4,7 @@
 -- Firmware as built carries a factory table that it completes at its first start.
 -- Flashing it over a chip in use would reset the layout and so lose Lua Flash
 -- Store and file system; therefore a complete table is put into the image.
--- @module table_carry
+-- @module moonflash.table_carry
 
 local errors = require "moonflash.errors"
 local numbers = require "moonflash.numbers"

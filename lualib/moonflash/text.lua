@@ -1,5 +1,5 @@
 --- Text from chips and files, made safe to show. Pure.
--- @module text
+-- @module moonflash.text
 
 local text = {}
 

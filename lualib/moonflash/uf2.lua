@@ -1,7 +1,7 @@
 --- UF2 files, read and written, for the ESP8266's family. Pure.
 -- Blocks of 512 bytes: 32 header, 476 data (256 used here), 4 end; format as
 -- published by Microsoft.
--- @module uf2
+-- @module moonflash.uf2
 
 local errors = require "moonflash.errors"
 

@@ -3,7 +3,7 @@
 --
 -- An era is a group of versions that treat init data and system sectors alike;
 -- several eras make a generation (`nodemcu.generations`), which is a flash layout.
--- @module upgrade
+-- @module moonflash.upgrade
 
 local errors = require "moonflash.errors"
 local fs_move = require "moonflash.fs_move"
@@ -467,8 +467,10 @@ function upgrade.plan(facts, firmware, flash_bytes, options)
 end
 
 --- Plan to write a firmware that is not NodeMCU: it alone, at 0.
--- @param facts,firmware,flash_bytes,options as for `plan`; of the options `mode`,
--- `freq` and `erase_all` count
+-- @tparam table facts as for `plan`
+-- @tparam table firmware as for `plan`
+-- @tparam integer flash_bytes
+-- @tparam[opt] table options of those for `plan`: `mode`, `freq`, `erase_all`
 -- @treturn table as `plan`, without what belongs to NodeMCU
 -- @raise `range` when it does not fit
 function upgrade.plain(facts, firmware, flash_bytes, options)
