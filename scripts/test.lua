@@ -47,6 +47,7 @@ for i, test in ipairs(tests) do
   if flash ~= opt.keep then os.remove(flash) end
   local ok, found = pcall(subject.try, subject, test, { opt = opt, file = flash, board = board,
     ledger = ledger, prefix = name })
+  report.chip_changes(false)     -- no chip but a simulated one, which ends here
   if flash ~= opt.keep then os.remove(flash) end
   if not ok then error(found, 0) end
   table.move(found, 1, #found, #results + 1, results)

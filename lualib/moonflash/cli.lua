@@ -418,10 +418,24 @@ end
 -- @param e whatever was raised
 -- @treturn table one of ours
 function cli.on_error(e)
-  if errors.is(e) then return e end
-  local wrapped = errors.wrap(e)
-  wrapped.traceback = debug.traceback("", 2)
-  return wrapped
+  local traceback = not errors.is(e) and debug.traceback("", 2) or nil
+  e = errors.wrap(e)
+  e.traceback = e.traceback or traceback
+  -- exits 1 to 7 and 9 promise that nothing was changed, whoever raised what
+  local code = errors.exit_code(e)
+  if report.chip_has_changed() and code ~= 8 and code ~= 130 then
+    return errors.after_change(e, nil, e.hint or "run the same command again")
+  end
+  return e
+end
+
+-- What a command has printed must have reached its reader, or it did not end well.
+local function check_output()
+  local why = report.lost()
+  if why then
+    errors.raise("io", "cannot write to standard output: " .. why, { hint =
+      report.chip_has_changed() and "what was asked for is in flash and proven" or nil })
+  end
 end
 
 local ESPTOOL <const> = { esptool = true, ["esptool.py"] = true, ["esptool.exe"] = true }
@@ -441,7 +455,11 @@ function cli.main(args)
   cli.program = args.program
   esp.on_interrupt(errors.new("interrupted", "interrupted", {
     hint = "run the same command again" }))
-  local ok, result = xpcall(dispatch, cli.on_error, args)
+  local ok, result = xpcall(function()
+    local done = dispatch(args)
+    check_output()
+    return done
+  end, cli.on_error)
   local code = ok and math.type(result) == "integer" and result or 0
   if not ok then
     report.failure(result)

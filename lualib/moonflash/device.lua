@@ -138,7 +138,8 @@ function device:flash()
       { hint = "check the supply and the flash pins GPIO6 to GPIO11", exit = 5 })
   end
   info.id, info.status = facts.id, facts.status
-  local real = diagnosis.wraps_at(self, info.size_bytes)
+  local real, sure = diagnosis.wraps_at(self, info.size_bytes)
+  self.size_is_sure = sure
   if real then
     errors.raise("flash", ("the flash chip says %s but repeats itself after %s"):format(
       numbers.size_text(info.size_bytes), numbers.size_text(real)), { exit = 5,
@@ -304,7 +305,10 @@ function device:run(steps, show)
     unfinished.forget(self.chip.mac)
   end
   local at
+  self.aliases = self.size_is_sure and {} or diagnosis.alias_probe(self, steps)
   self.changed, self.boot_sector_touched = true, steps:touches_boot()
+  report.chip_changes()
+  esp.note_change()
   report.event("changing", { bytes = program_bytes(steps) })
   local progress = show and show(program_bytes(steps))
   local ok, e = pcall(self.loader.run, self.loader, steps, function(done, addr)
@@ -333,6 +337,7 @@ end
 function device:erase(addr, size, progress)
   local at = 0
   unfinished.forget(self.chip.mac)
+  report.chip_changes()
   self.boot_sector_touched = addr == 0
   report.event("changing", { bytes = size })
   local ok, e = pcall(self.loader.erase, self.loader, addr, size, function(n)
@@ -383,12 +388,11 @@ end
 
 local function prove_by_reading(self, steps, progress)
   local done = 0
-  for _, part in ipairs(steps.parts) do
-    local at = self:compare(part.addr, part.data, function(n)
-      if progress then progress(done + n) end
-    end)
-    if at then return at, part.name end
-    done = done + #part.data
+  for _, sector in ipairs(steps.sectors) do
+    local at = not sector.proven and self:compare(sector.addr, sector.data)
+    if at then return at, sector.parts[1] end
+    done = done + SECTOR
+    if progress then progress(math.min(done, steps.summary.bytes)) end
   end
 end
 
@@ -417,6 +421,13 @@ function device:prove(steps, show)
       .. " the flash" })
   end
   self.boot_sector_touched = nil
+  local real = diagnosis.changed_alias(self, self.aliases)
+  if real then
+    errors.raise("flash", ("the flash chip says %s but repeats itself after %s: something was"
+      .. " written over"):format(numbers.size_text(self.flash_info.size), numbers.size_text(real)),
+      { final = true, changed = true, hint = "it is a smaller chip with a wrong id: write again"
+        .. " what is meant for one of that size" })
+  end
   if self.in_doubt then
     errors.raise("chip_changed", "all that was asked for is in flash and proven, but the line"
       .. " failed on the way and this stub's commands have no checksum: something else may have"

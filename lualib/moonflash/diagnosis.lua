@@ -82,13 +82,72 @@ end
 -- @tparam device dev
 -- @tparam integer size_bytes by its id
 -- @treturn integer|nil the real size, nil when nothing speaks against the id
+-- @treturn boolean whether flash told: false when it is blank or uniform
 function diagnosis.wraps_at(dev, size_bytes)
   local first = dev.loader.has_hashes and probe(dev.loader, 0)
-  if not first then return nil end
+  if not first then return nil, false end
   local real
   local half = size_bytes // 2
   while half >= 0x40000 and probe(dev.loader, half) == first do
     real, half = half, half // 2
+  end
+  return real, true
+end
+
+local SMALLEST <const> = 0x40000
+local PROBE_BYTES <const> = 0x40
+
+-- What tells a sector's contents from others: its hash, or by a loader without
+-- hashes its first bytes that are not blank in `like`.
+local function signature(dev, addr, like)
+  local hash = dev.loader:hashes { { addr = addr, size = SECTOR } }
+  if hash then return hash(addr) end
+  local at = (like:find("[^\xff]") or 1) - 1
+  at = math.min(at // PROBE_BYTES * PROBE_BYTES, SECTOR - PROBE_BYTES)
+  return dev:read(addr + at, PROBE_BYTES)
+end
+
+local function first_written(steps, from)
+  for _, sector in ipairs(steps.sectors) do
+    if sector.action == "write" and sector.addr >= from then return sector end
+  end
+end
+
+local function in_plan(steps, addr)
+  for _, sector in ipairs(steps.sectors) do
+    if sector.addr == addr then return true end
+  end
+end
+
+--- What lies where a sector that will be written would show up again if the chip were
+-- smaller than it says. To be compared after the write: what changes there was not
+-- meant. Where flash was blank nothing could be told before.
+-- @tparam device dev
+-- @tparam plan steps
+-- @treturn {table,...} `size`, `addr`, `before`, `like`
+function diagnosis.alias_probe(dev, steps)
+  local list, size = {}, dev:flash().size
+  local sector = first_written(steps, size // 2) or first_written(steps, 0)
+  local real = size // 2
+  while sector and real >= SMALLEST do
+    local addr = sector.addr ~ real
+    if not in_plan(steps, addr) then
+      list[#list + 1] = { size = real, addr = addr, like = sector.data,
+        before = signature(dev, addr, sector.data) }
+    end
+    real = real // 2
+  end
+  return list
+end
+
+--- Whether such a place has changed.
+-- @tparam device dev
+-- @tparam {table,...} list from `alias_probe`
+-- @treturn integer|nil the chip's real size
+function diagnosis.changed_alias(dev, list)
+  local real
+  for _, probe in ipairs(list or {}) do
+    if signature(dev, probe.addr, probe.like) ~= probe.before then real = probe.size end
   end
   return real
 end

@@ -73,6 +73,18 @@ end
 -- @tparam[opt=1] integer fd 1 standard output, 2 standard error
 function report.style(fd) return fd == 2 and state.err or state.out end
 
+-- To standard output, and on to its reader. A reader that has gone has heard enough;
+-- any other trouble is remembered.
+local function put(...)
+  local ok, why = io.stdout:write(...)
+  if ok then ok, why = io.stdout:flush() end
+  if not ok and not tostring(why):find "Broken pipe" then state.lost = state.lost or why end
+end
+
+--- What kept results from reaching their reader.
+-- @treturn string|nil
+function report.lost() return state.lost end
+
 local function close_line()
   if state.open_line then io.stderr:write("\n") end
   state.open_line = false
@@ -104,9 +116,15 @@ local function write_event(name, fields)
   for k, v in pairs(fields or {}) do event[k] = v end
   local line = dkjson.encode(event, { keyorder = key_order(event) }) .. "\n"
   if state.sink then return state.sink(line) end
-  io.stdout:write(line)
-  io.stdout:flush()
+  put(line)
 end
+
+--- Says that the chip changes from here on: whatever fails later, that is so.
+-- @tparam[opt=true] boolean real false takes it back: the chip was simulated, for a test
+function report.chip_changes(real) state.chip_changed = real ~= false end
+
+--- Whether this run has changed a chip.
+function report.chip_has_changed() return state.chip_changed == true end
 
 --- Writes one JSON event; nothing without `--json`. The first of a run is `start`.
 -- @tparam string name the event's name
@@ -204,7 +222,7 @@ end
 function report.line(format, ...)
   if state.json then return end
   close_line()
-  print(select("#", ...) > 0 and format:format(...) or format)
+  put(select("#", ...) > 0 and format:format(...) or format, "\n")
 end
 
 --- What a recipe prints; an event with `--json`.

@@ -142,6 +142,21 @@ local function by_sectors(steps)
   return out
 end
 
+-- The boot sector is written when the rest is proven: nothing on the way to the ROM
+-- is checked, and an image with a wrong byte behind its first segments would start.
+local function prove_rest(self, plan)
+  for _, sector in ipairs(plan.sectors) do
+    if sector.addr > 0 and sector.action ~= "skip" and not sector.proven then
+      local pieces = {}
+      self:read(sector.addr, SECTOR, function(s) pieces[#pieces + 1] = s end)
+      if table.concat(pieces) ~= sector.data then
+        errors.raise("flash", "flash does not read back what was written", { addr = sector.addr })
+      end
+      sector.proven = true
+    end
+  end
+end
+
 --- Carries out a plan.
 -- @tparam plan plan
 -- @tparam[opt] function progress bytes programmed so far, and the address
@@ -149,6 +164,7 @@ function rom_loader:run(plan, progress)
   local done = 0
   for _, step in ipairs(by_sectors(plan)) do
     if progress then progress(done, step.addr) end
+    if step.op == "program" and step.addr == 0 then prove_rest(self, plan) end
     if step.op == "erase" then
       self:erase(step.addr, step.size)
     else

@@ -80,7 +80,7 @@ function writer.write(dev, request, show)
   while true do
     local ok, e = pcall(carry_out, dev, steps, show)
     if ok then
-      unfinished.forget(dev.chip.mac)
+      if request.unfinished then unfinished.forget(dev.chip.mac) end
       summary.seconds, summary.proof = clock() - started, dev:proof()
       return summary
     end
