@@ -114,7 +114,7 @@ function jobs.unit(l, opt)
       errors.raise("file", ("the ledger knows no unit %s"):format(mac))
     end
     print_lines(ledger_text.unit(mac, runs, items, report.style()))
-    report.result { mac = mac, runs = runs, items = items }
+    report.result { mac = mac, history = runs, items = items }
     count = count + #runs
   end
   report.ok("%s", text.count(count, "run"))
@@ -172,7 +172,7 @@ function jobs.release(l, opt)
   for _, item in ipairs(kept) do
     report.warn("%s of '%s' stays with %s: it had a good run since", item.text, item.pool, item.mac)
   end
-  report.result { released = released, kept = kept }
+  report.result { released = released, spared = kept }
   if #kept > 0 then
     errors.raise("refused_by_policy", ("%s not released: the numbers may be in those units"):format(
       text.count(#kept, "reservation")), { hint = "flash them again, which settles it; --force"

@@ -93,9 +93,19 @@ function HEAR.step(self, e) self.record.serial = e.serial or self.record.serial 
 
 function HEAR.warning(self) self.record.warnings = (self.record.warnings or 0) + 1 end
 
+-- The same part is planned again after trouble, or looked at before it is written.
+local function is_known(parts, part)
+  for _, known in ipairs(parts) do
+    if known.addr == part.addr and known.data == part.data then return true end
+  end
+  return false
+end
+
 function HEAR.parts(self, e)
   for _, part in ipairs(e.parts) do
-    if part.data and #self.parts < MAX_PARTS then self.parts[#self.parts + 1] = part end
+    if part.data and #self.parts < MAX_PARTS and not is_known(self.parts, part) then
+      self.parts[#self.parts + 1] = part
+    end
   end
 end
 

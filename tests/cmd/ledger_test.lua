@@ -251,8 +251,8 @@ end
 
 -- ---- serial numbers in recipes ----
 
--- Power that fails in the first flash operation, whenever the port is opened.
-function TestLedger:cut() return "&faults=" .. self:file("cut", "- cut 1 n\n") end
+-- The sector of the serial number does not change: the chip is not proven.
+local WORN <const> = "&stuck=144"
 
 local SERIAL <const> = [[local mf = require "moonflash"
 return mf.recipe { api = 1, serial = { first = 7, format = "MF-%05d" },
@@ -285,7 +285,7 @@ function TestLedger:test_each_unit_gets_its_number_and_finds_it_again()
 end
 
 function TestLedger:test_a_run_that_breaks_off_neither_loses_its_number_nor_gives_it_away()
-  self:flash_serial("60:01:94:00:00:01", self:cut(), 8)
+  self:flash_serial("60:01:94:00:00:01", WORN, 8)
   local item = self:sql "SELECT * FROM moonflash_items"[1]
   lu.assertEquals({ item.text, item.state, item.mac }, { "MF-00007", "reserved", "60:01:94:00:00:01" })
   lu.assertEquals(self:flash_serial "60:01:94:00:00:02", "MF-00008")
@@ -297,7 +297,7 @@ function TestLedger:test_a_run_that_breaks_off_neither_loses_its_number_nor_give
 end
 
 function TestLedger:test_a_released_number_goes_to_the_next_unit()
-  self:flash_serial("60:01:94:00:00:01", self:cut(), 8)
+  self:flash_serial("60:01:94:00:00:01", WORN, 8)
   good("--ledger", self.url, "ledger", "release", "60-01-94-00-00-01")
   lu.assertEquals(self:flash_serial "60:01:94:00:00:02", "MF-00007")
   lu.assertEquals(self:flash_serial "60:01:94:00:00:01", "MF-00008")
@@ -359,13 +359,15 @@ end
 
 -- ---- looking at it ----
 
+-- Four runs: three units that are good, on two stations, and no chip at all.
 function TestLedger:fill()
-  local a = self:file("a.bin", "x")
+  local l <close> = require("moonflash.ledger").open(self.url)
   for i = 1, 3 do
-    good("-p", self:board(("60:01:94:00:00:%02x"):format(i)), "--ledger", self.url, "--station",
-      "s" .. i % 2, "write", "0x10000", a)
+    l:record { result = "ok", exit = 0, station = "s" .. i % 2, mac = ("60:01:94:00:00:%02x"):format(i),
+      port = "/dev/ttyUSB" .. i, command = "write", seconds = 2.5, firmware = "NodeMCU 3" }
   end
-  bad(3, "", "-p", "/dev/ttyNONE", "--ledger", self.url, "--station", "s1", "erase", "all")
+  l:record { result = "failed", exit = 3, station = "s1", port = "/dev/ttyNONE", command = "erase",
+    error = "/dev/ttyNONE: no such port", error_code = "missing", seconds = 0.0 }
 end
 
 function TestLedger:ledger(...) return good("--ledger", self.url, "ledger", ...) end
@@ -398,6 +400,19 @@ function TestLedger:test_json_has_an_event_for_each_run()
     end
   end
   lu.assertEquals(count, 4)
+end
+
+function TestLedger:test_every_event_keeps_to_the_schema()
+  local events = require "moonflash.events"
+  local known = events.parse(events.schema_text())
+  self:fill()
+  self:flash_serial("60:01:94:00:00:01", WORN, 8)
+  local keys = self:file("keys.json", '[{"key":"a"}]')
+  for _, words in ipairs { {}, { "unit", "60:01:94:00:00:01" }, { "yield" }, { "pools" },
+    { "import", keys, "--pool", "keys" }, { "release" }, { "release", "--older", "1h" },
+    { "release", "--all" }, { "--svg", self.dir .. "/x.svg" } } do
+    lu.assertEquals(events.check_stream(known, (self:ledger("--json", table.unpack(words)))), {})
+  end
 end
 
 function TestLedger:test_csv_and_picture()
@@ -444,8 +459,8 @@ function TestLedger:test_yield_and_pools()
 end
 
 function TestLedger:test_release_asks_which_and_spares_what_may_be_in_a_chip()
-  self:flash_serial("60:01:94:00:00:01", self:cut(), 8)
-  self:flash_serial("60:01:94:00:00:02", self:cut(), 8)
+  self:flash_serial("60:01:94:00:00:01", WORN, 8)
+  self:flash_serial("60:01:94:00:00:02", WORN, 8)
   local a = self:file("a.bin", "x")
   good("-p", self:board "60:01:94:00:00:02", "--ledger", self.url, "write", "0x10000", a)
   local out = self:ledger("release", "--older", "1h")
