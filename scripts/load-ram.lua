@@ -17,7 +17,7 @@ console.add_options(parser)
 local opt = cli.parse(parser)
 
 local listen = console.parse_options(opt)
-local bytes = files.read(opt.file)
+local bytes = files.firmware(opt.file)
 local img = image.parse(bytes)
 image.check(img, opt.file)
 for i, s in ipairs(img.segments) do

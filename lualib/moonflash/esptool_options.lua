@@ -75,11 +75,8 @@ local MEGABITS <const> = { ["2m"] = "256KB", ["4m"] = "512KB", ["8m"] = "1MB", [
   ["32m"] = "4MB", ["16m-c1"] = "2MB-c1", ["32m-c1"] = "4MB-c1" }
 
 local function flash_size(...)
-  local read = one_of(..., table.unpack(SIZES))
-  if select("#", ...) == 2 then
-    local a, b = ...
-    read = one_of(a, b, table.unpack(SIZES))
-  end
+  local list = { ... }
+  local read = one_of(table.unpack(table.move(SIZES, 1, #SIZES, #list + 1, list)))
   return function(text, name)
     return MEGABITS[text:lower()] or read(text, name)
   end
@@ -127,7 +124,7 @@ local PATCH_FILE <const> = { PATCH[1], PATCH[2], value("flash-size", "fs", flash
 local MAKE <const> = {
   value("flash-freq", "ff", one_of(table.unpack(FREQS))),
   value("flash-mode", "fm", one_of(table.unpack(MODES))),
-  value("flash-size", "fs", one_of(table.unpack(SIZES))),
+  value("flash-size", "fs", flash_size()),
   SPI_CONNECTION,
 }
 
@@ -222,7 +219,6 @@ esptool_options.COMMANDS = {
 --- Commands that other chips have, with the reason why there are none of them here.
 esptool_options.REFUSED = {
   ["get-security-info"] = "the ESP8266 has no security features to tell of",
-  ["read-flash-sdfp"] = nil,
   ["verify-sdc-certificate"] = "the ESP8266 has no secure debug controller",
   ["read-sdc-chip-info"] = "the ESP8266 has no secure debug controller",
 }
@@ -352,12 +348,14 @@ end
 local Reader <const> = {}
 Reader.__index = Reader
 
--- Words of a list: up to the next option, or as long as they look right.
+-- Words of a list: up to the next option, or as long as they look right; the first
+-- one in any case.
 function Reader:take_list(o, opt)
   local list = opt[o.name] or {}
   local before = #list
   while self.args[self.at] and not is_option(self.indexes, self.args[self.at])
-    and (not o.while_match or self.args[self.at]:find(o.while_match, 1, true)) do
+    and (#list == before or not o.while_match
+      or self.args[self.at]:find(o.while_match, 1, true)) do
     list[#list + 1] = read_value(o, self.args[self.at])
     self.at = self.at + 1
   end
@@ -491,15 +489,19 @@ local ENVIRONMENT <const> = {
   { "flash-mode", "ESPTOOL_FM" }, { "flash-freq", "ESPTOOL_FF" }, { "flash-size", "ESPTOOL_FS" },
 }
 
+-- What the commands that make a header cannot mean; the variables are set for all.
+local NOT_A_VALUE <const> = { keep = true, detect = true }
+
 local function from_environment(opt, indexes, env)
   for _, e in ipairs(ENVIRONMENT) do
     local text, o = env(e[2]), find_long(indexes, e[1])
     if text and text ~= "" and o and o.name == e[1] and opt[e[1]] == nil then
-      local ok, e2 = pcall(read_value, o, text)
-      if not ok then
-        errors.raise(e2.code or "usage", ("%s: %s"):format(e[2], tostring(e2)))
+      local ok, result = pcall(read_value, o, text)
+      if ok then
+        opt[e[1]] = result
+      elseif not NOT_A_VALUE[text:lower()] then
+        errors.raise(result.code or "usage", ("%s: %s"):format(e[2], tostring(result)))
       end
-      opt[e[1]] = e2
     end
   end
 end

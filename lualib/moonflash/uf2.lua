@@ -47,11 +47,11 @@ local function count_in(series, block, index)
   if not series or series.found == series.count then
     series = { count = block.count, found = 0, seen = {} }
   end
-  if series.seen[block.number] then bad(index, "comes twice") end
   if block.number >= series.count or block.count ~= series.count then
     bad(index, ("says it is block %d of %d in a series of %d"):format(block.number, block.count,
       series.count))
   end
+  if series.seen[block.number] then bad(index, "comes twice") end
   series.seen[block.number], series.found = true, series.found + 1
   return series
 end
@@ -65,18 +65,26 @@ local function check_complete(series)
   end
 end
 
+-- Ascending, neighbours joined, nothing given twice.
 local function finish(segments)
   table.sort(segments, function(a, b) return a.addr < b.addr end)
-  local last_end = 0
-  for i, segment in ipairs(segments) do
-    if segment.addr < last_end then
+  local out, last = {}, nil
+  for _, segment in ipairs(segments) do
+    if last and segment.addr < last.addr + last.size then
       errors.raise("overlap", ("UF2: two blocks for 0x%x"):format(segment.addr),
         { addr = segment.addr })
+    elseif last and segment.addr == last.addr + last.size then
+      table.move(segment, 1, #segment, #last + 1, last)
+      last.size = last.size + segment.size
+    else
+      last = segment
+      out[#out + 1] = segment
     end
-    last_end = segment.addr + segment.size
-    segments[i] = { addr = segment.addr, data = table.concat(segment) }
   end
-  return segments
+  for i, segment in ipairs(out) do
+    out[i] = { addr = segment.addr, data = table.concat(segment) }
+  end
+  return out
 end
 
 --- Read a file. Blocks of other families in it are skipped.
