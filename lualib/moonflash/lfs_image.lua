@@ -68,7 +68,12 @@ end
 -- Offset in the image that an address word names; nil for NULL.
 local function target(img, at)
   local value = u32(img.bytes, at)
-  if value == 0 then return nil end
+  if value == 0 then
+    if img.bitmap and is_address(img, at // 4) then
+      bad(("its bitmap marks the empty address at 0x%x"):format(at), "the file is damaged")
+    end
+    return nil
+  end
   local offset = img.base and value - img.base or value * 4
   if offset < 0 or offset >= img.size or offset % 4 ~= 0 then
     bad(("the address at 0x%x leads outside"):format(at), "the file is damaged")

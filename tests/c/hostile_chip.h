@@ -182,11 +182,6 @@ static inline void hc_follow_rate(struct hostile *h)
 		_exit(1);
 }
 
-static inline uint8_t hc_flash_byte(uint32_t i)
-{
-	return (uint8_t)(i * 7 + (i >> 8) + (i >> 12));
-}
-
 /* Something to read, and to erase. */
 static inline void hc_fill_flash(struct hostile *h)
 {
@@ -194,7 +189,7 @@ static inline void hc_fill_flash(struct hostile *h)
 	uint8_t *flash = chip_flash(port_sim_chip(&h->sim), &bytes);
 
 	for (uint32_t i = 0; i < bytes / 2; i++)
-		flash[i] = hc_flash_byte(i);
+		flash[i] = (uint8_t)(i * 7 + (i >> 8) + (i >> 12));
 }
 
 static inline void hc_bridge(struct hostile *h)
