@@ -83,6 +83,12 @@ local function number(opt, key, least, integer)
   return n
 end
 
+local function wants_help(words)
+  for _, word in ipairs(words) do
+    if word == "-h" or word == "--help" then return true end
+  end
+end
+
 --- Parses the command line.
 -- @tparam {string,...} args
 -- @treturn table gang's options
@@ -93,9 +99,8 @@ end
 function gang_options.parse(args)
   local mine, others = take(args)
   local before, name, rest = cli.split(others)
-  for _, word in ipairs(before) do
-    if word == "-h" or word == "--help" then mine[#mine + 1] = word end
-  end
+  if wants_help(before) then mine[#mine + 1] = "--help" end
+  if wants_help(rest) then cli.run(name, before, rest) end     -- the command's own help
   cli.args = mine
   local opt = cli.parse(make_parser())
   if not name then

@@ -331,4 +331,9 @@ function TestGang:test_bad_input_is_refused_before_any_board()
   end
 end
 
+function TestGang:test_help_of_the_gang_and_of_its_command()
+  lu.assertStrContains(boards.good("gang", "--help"), "--stop-after")
+  lu.assertStrContains(boards.good("gang", "write", "--ports", "sim:", "--help"), "ADDR FILE")
+end
+
 os.exit(lu.LuaUnit.run())
