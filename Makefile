@@ -74,6 +74,8 @@ $(BUILD)/tests/%: tests/c/%.c $(LIB) $(BUILD)/embed.o
 
 # These decide themselves which allocation or system call fails.
 $(filter $(BUILD)/tests/test_alloc%,$(TESTC)): LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+$(BUILD)/tests/test_syscalls: LDFLAGS += \
+	-Wl,--wrap=read,--wrap=write,--wrap=poll,--wrap=ioctl,--wrap=fsync,--wrap=rename,--wrap=close
 
 check-build: $(BUILD)/moonflash $(TESTC)
 check: check-build ; sh tests/run.sh $(BUILD)
