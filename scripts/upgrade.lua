@@ -45,7 +45,7 @@ else
   backup = opt.backup or ("moonflash-%s-%s.bin"):format(dev.chip.mac:gsub(":", ""),
     os.date "%Y%m%d-%H%M%S")
   local bytes
-  bytes, sum = flashing.backup(dev, backup)
+  bytes, sum, backup = flashing.backup(dev, backup)
   facts = identify.backup(bytes:sub(1, flashing.usable(dev)))
 end
 for _, line in ipairs(facts.warnings) do report.warn("%s", line) end

@@ -300,12 +300,25 @@ function flashing.finish(dev, command, opt, firmware, choice)
   return true
 end
 
-local function must_not_lose(path, bytes)
-  if lfs.attributes(path, "mode") ~= "file" or lfs.attributes(path, "size") == 0 then return end
-  if files.read(path, #bytes) == bytes then return end
-  errors.raise("file", path .. " is there already and holds something else", { hint =
-    "it may be all that is left of a flash that was changed since: take another name, or put it"
-    .. " back with --rollback" })
+local function holds_something_else(path, bytes)
+  local size = lfs.attributes(path, "size")
+  if lfs.attributes(path, "mode") ~= "file" or size == 0 then return false end
+  return size ~= #bytes or files.read(path) ~= bytes
+end
+
+-- A backup that is there already may be all that is left of a flash that was changed
+-- since, by the same command perhaps: it stays, and this one gets a number.
+local function free_name(path, bytes)
+  local stem, ending = path:match "^(.-)(%.[^./]*)$"
+  local name, n = path, 1
+  while holds_something_else(name, bytes) do
+    n = n + 1
+    name = ("%s-%d%s"):format(stem or path, n, ending or "")
+  end
+  if name ~= path then
+    report.warn("%s holds another backup, which stays; this one is %s", path, name)
+  end
+  return name
 end
 
 --- Saves the whole flash as bare bytes, with its SHA-256 beside it.
@@ -313,15 +326,15 @@ end
 -- @tparam string path
 -- @treturn string the bytes
 -- @treturn string SHA-256
--- @raise `file` when path holds something else already
+-- @treturn string the name of the file: path, with a number when that is taken
 function flashing.backup(dev, path)
   local size = dev:flash().size
   local bytes, sum = backup_jobs.read(dev, { { name = "all", addr = 0, size = size } }, true)
-  must_not_lose(path, bytes)
+  path = free_name(path, bytes)
   files.write(path, bytes)
   files.write(path .. ".sha256", ("%s  %s\n"):format(sum, path:match("[^/]+$")))
   report.stage("backup: %s, %s", path, numbers.size_text(#bytes))
-  return bytes, sum
+  return bytes, sum, path
 end
 
 --- Reads a backup made by `backup` and checks its digest.
