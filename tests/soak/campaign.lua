@@ -100,7 +100,8 @@ function campaign.try(job, s, loader, extra)
   clean(job)
   local faults, options = schedule.render(s)
   local r = run(job, job.before, faults, options, loader, extra)
-  r.allowed = schedule.may_end(s)
+  r.allowed, r.bad_modes = schedule.may_end(s), options:find("badmode", 1, true)
+  r.false_size = schedule.false_size(s)
   local wrong = judge.run(loader == "rom" and job.by_rom or job, r)
   if wrong or r.code == 0 then return wrong, r end
   return again(job, r, loader, extra), r

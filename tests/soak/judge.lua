@@ -30,6 +30,15 @@ local function first_difference(a, b)
   end
 end
 
+local QIO <const>, DOUT <const> = 0, 3
+
+-- On a board that cannot read in some modes the boot header has one that works.
+local function with_mode_of(want, flash)
+  local mode = flash:byte(3)
+  if mode < QIO or mode > DOUT then return flash end
+  return flash:sub(1, 2) .. want:sub(3, 3) .. flash:sub(4)
+end
+
 --- What is wrong with flash that should be right, or nil.
 function judge.wrong(job, flash)
   if job.want and flash ~= job.want then
@@ -98,9 +107,13 @@ end
 -- @treturn string|nil what is wrong
 function judge.run(job, run)
   if run.code == "hang" then return "it hangs" end
+  local want = job.want or job.baseline
+  if run.bad_modes and job.boot and want and boots(run.after) then
+    run = setmetatable({ after = with_mode_of(want, run.after) }, { __index = run })
+  end
   local at = differs_outside(run.before, run.after, job.ranges)
   if at then return ("flash outside the plan changed at 0x%06x"):format(at) end
-  if is_mixed(job, run.before, run.after) then return "half old and half new, and it boots" end
+  if not run.false_size and is_mixed(job, run.before, run.after) then return "half old and half new, and it boots" end
   if run.code == "killed" then return nil end
   local bad = manners(run)
   if bad then return bad end

@@ -170,6 +170,12 @@ function schedule.defective(s)
   return kinds.stuck or kinds.stuck0 or kinds.stuck1 or kinds.lie
 end
 
+--- Whether the chip lies about its size, which shows only when something was written.
+function schedule.false_size(s)
+  local kinds = kinds_of(s)
+  return kinds.id or kinds.wrongid or kinds.alias
+end
+
 --- The fault list of `faults=`, and the options of the chip's URL.
 function schedule.render(s)
   local faults, options = { "# seed " .. s.seed }, { "seed=" .. (s.seed & 0x7FFFFFFF) }
