@@ -14,7 +14,8 @@ local SETTLE_S <const> = 0.4     -- a device file gets its owner after it appear
 --- Makes a line.
 -- @tparam table opt `count` good boards end it; `once`: only the ports of the first
 --   look, a board each; `stop_after` failures in a row end it; `at_once`: no more
---   boards at a time; `timeout` seconds without a sign of life; `waits`: ports may come later
+--   boards at a time; `timeout` seconds without a sign of life; `waits`: boards may come later; `swap`:
+--   boards change behind ports that stay
 -- @tparam number now seconds, as for all that follows
 -- @treturn gang
 function gang.new(opt, now)
@@ -38,7 +39,7 @@ local function see(self, slot, port, now)
   slot.permanent = port.permanent
   if not slot.since then
     slot.since = self.looks == 1 and now - SETTLE_S or now
-    slot.fresh = slot.state ~= "running"
+    slot.fresh = slot.state ~= "running" and not self.opt.swap
     return true
   end
 end
@@ -94,6 +95,19 @@ function gang:next(now)
   for _, slot in ipairs(self.slots) do
     if slot.fresh and slot.state ~= "running" and now - slot.since >= SETTLE_S then return slot end
   end
+end
+
+--- Ports on which the next board is to be waited for by asking.
+-- @treturn {slot,...}
+function gang:unwatched()
+  local list = {}
+  if not self.opt.swap or self:closing() then return list end
+  for _, slot in ipairs(self.slots) do
+    if slot.since and slot.state ~= "running" and not slot.fresh and not slot.watched then
+      list[#list + 1] = slot
+    end
+  end
+  return list
 end
 
 local BOARD_FIELDS <const> = { "mac", "chip", "what", "done", "total", "seconds", "message", "hint",

@@ -43,7 +43,7 @@ local function hold_at_the_board()
   local open, open_to_run = device.open, device.open_to_run
   local function held(go_on)
     return function(opt, ...)
-      opt.port = coroutine.yield(gang_job)
+      opt.port = coroutine.yield(opt)
       device.open, device.open_to_run = open, open_to_run
       return go_on(opt, ...)
     end
@@ -55,20 +55,33 @@ end
 -- @tparam string name of a command or Lua file
 -- @tparam {string,...} before global options that were given before it
 -- @tparam {string,...} rest its arguments
--- @treturn job
+-- @treturn job with `name`, and `options`, those of the command
 -- @raise whatever the command raises before it asks for a board; `usage`
 function gang_job.prepare(name, before, rest)
   check_command(name)
   check_words(before)
   check_words(rest)
+  local job = setmetatable({ name = name, open = device.open }, gang_job)
   hold_at_the_board()
-  local job = setmetatable({ name = name }, gang_job)
   job.thread = coroutine.create(function() return xpcall(cli.run, cli.on_error, name, before, rest) end)
   local _, ok, e = assert(coroutine.resume(job.thread))
-  if coroutine.status(job.thread) == "suspended" then return job end
+  if coroutine.status(job.thread) == "suspended" then
+    job.options = ok
+    return job
+  end
   if not ok then error(e, 0) end
   errors.raise("usage", ("'%s' has not asked for a board"):format(name),
     { hint = "a gang is for flash, write, upgrade, restore, erase and recipes" })
+end
+
+--- Waits until the next board answers on a port, in a process of its own.
+-- @tparam string port
+-- @tparam string|nil last what the board before is known by
+-- @treturn integer exit code: 0 when it is there
+function gang_job:await(port, last)
+  report.to(function() end)
+  device.open = self.open
+  return require("moonflash.gang_swap").wait(self.options, port, last)
 end
 
 --- Carries the command out, in a process of its own, once.

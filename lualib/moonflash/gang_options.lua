@@ -7,7 +7,7 @@ local gang_table <const> = require "moonflash.gang_table"
 local gang_options = {}
 
 -- gang's own options; all others are the command's. true: takes an argument.
-local OWN <const> = { ["--ports"] = true, ["--count"] = true, ["--once"] = false,
+local OWN <const> = { ["--ports"] = true, ["--count"] = true, ["--once"] = false, ["--swap"] = false,
   ["--stop-after"] = true, ["--at-once"] = true, ["--timeout"] = true, ["--exec-on"] = true }
 
 -- Global options that gang looks at too.
@@ -20,6 +20,10 @@ The command's files are read, checked and laid out once, before the first board.
 board starts as soon as it is plugged in; when it is done and unplugged, the next
 one on that port starts. Ctrl-C ends the line: no more boards are started, those on
 their way are finished; a second Ctrl-C stops them safely.
+
+In a fixture the adapter stays and boards change behind it, which nobody can see. With
+--swap a port whose board is done asks every second who is there (that resets the
+board), and starts when another one answers, or one after none had.
 
 What --ports takes, several between commas:
   all                    every USB serial port
@@ -38,6 +42,7 @@ examples:
   moonflash gang flash nodemcu.bin --ports usb:10c4:ea60 --count 100 --stop-after 3
   moonflash gang write 0x0 a.bin 0x10000 b.bin --ports '/dev/ttyUSB*' --once
   moonflash gang upgrade nodemcu.bin --ports hub:1-2 --exec-on done='lpr label.txt'
+  moonflash gang flash.lua --ports serial:FIXTURE* --swap
   moonflash gang flash.lua --ports 'sim:board{1..16}.flash?size=4M' --json]]
 
 local function make_parser()
@@ -46,6 +51,7 @@ local function make_parser()
   parser:option("--ports", "which ports, see below"):argname "WHAT"
   parser:option("--count", "end after N good boards"):argname "N"
   parser:flag("--once", "only the boards that are there now")
+  parser:flag("--swap", "boards change behind adapters that stay: ask for the next one")
   parser:option("--stop-after", "end after N failures in a row"):argname "N"
   parser:option("--at-once", "at most N boards at a time"):argname "N"
   parser:option("--timeout", "stop a board that gives no sign of life for so long"):default "120"
@@ -110,6 +116,9 @@ function gang_options.parse(args)
   if not opt.ports then
     errors.raise("usage", "gang needs --ports", { hint = "--ports all, or see 'gang --help'" })
   end
+  if opt.once and opt.swap then
+    errors.raise("usage", "--once and --swap exclude each other")
+  end
   opt.count, opt.stop_after = number(opt, "count", 1, true), number(opt, "stop_after", 1, true)
   opt.at_once, opt.timeout = number(opt, "at_once", 1, true), number(opt, "timeout", 0.1)
   return opt, name, before, rest
@@ -120,10 +129,10 @@ end
 -- @tparam {spec,...} specs
 -- @treturn table
 function gang_options.for_line(opt, specs)
-  local waits = false
+  local waits = opt.swap
   for _, spec in ipairs(specs) do waits = waits or not spec.permanent end
   return { count = opt.count, once = opt.once, stop_after = opt.stop_after, at_once = opt.at_once,
-    timeout = opt.timeout, waits = waits }
+    timeout = opt.timeout, waits = waits, swap = opt.swap }
 end
 
 --- With --once, what is named must be there.

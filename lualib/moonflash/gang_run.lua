@@ -8,6 +8,7 @@ local esp <const> = require "esp"
 local gang_ports <const> = require "moonflash.gang_ports"
 local hooks <const> = require "moonflash.events_hooks"
 local report <const> = require "moonflash.report"
+local swap <const> = require "moonflash.gang_swap"
 local text <const> = require "moonflash.text"
 
 local gang_run = {}
@@ -16,6 +17,7 @@ gang_run.__index = gang_run
 local LOOK_S <const>, FRAME_MS <const> = 0.2, 100
 local GRACE_S <const> = 3        -- at most, between asking a process to end and killing it
 local LINE_MAX <const> = 1 << 20 -- an event that is longer is none
+local READS <const> = 16         -- of a stream in a turn, 64 KiB each
 
 --- Makes a run.
 -- @tparam table parts `line` (@{moonflash.gang}), `job` (@{moonflash.gang_job}),
@@ -23,7 +25,8 @@ local LINE_MAX <const> = 1 << 20 -- an event that is longer is none
 -- @treturn gang_run
 function gang_run.new(parts)
   return setmetatable({ line = parts.line, job = parts.job, specs = parts.specs,
-    hooks = parts.hooks, display = parts.display, live = {}, running_hooks = {}, next_look = 0 },
+    hooks = parts.hooks, display = parts.display, live = {}, running_hooks = {}, watchers = {},
+    next_look = 0 },
     gang_run)
 end
 
@@ -69,22 +72,48 @@ end
 
 -- ---- a board's process
 
-local function start_board(self, slot)
-  local now = esp.clock()
-  self.line:start(slot, now)
+local function end_board(self, slot, how, number)
+  self.live[slot] = nil
+  local good = self.line:finish(slot, how, number, esp.clock())
+  tell(self, slot, "board_end", { mac = slot.mac, good = good, exit = slot.exit,
+    message = slot.message, hint = slot.hint, code = slot.code, changed = slot.changed or false,
+    seconds = slot.took })
+  self.display:ended(slot, good)
+  start_hooks(self, good and "done" or "failed", slot, { exit = slot.exit, message = slot.message,
+    hint = slot.hint, code = slot.code, changed = slot.changed, seconds = slot.took,
+    result = hooks.plain_result(slot.result) })
+end
+
+-- Forks: what the child inherits of its siblings it closes. nil, why when there can be
+-- no more processes.
+local function fork(self, live)
   local confine = package.loaded["moonflash.confine"]    -- only where a recipe is confined
   local twins = confine and confine.twins()
-  local process = errors.check(esp.process.fork(function(events)
+  local process, why = esp.process.fork(function(events)
     if confine then confine.adopt(twins) end
     self.signals:close()
     for _, other in pairs(self.live) do other.process:close() end
+    for _, w in pairs(self.watchers) do w:close() end
     for _, h in ipairs(self.running_hooks) do h.run:close() end
-    return self.job:run(slot.port, function(s) events:write(s) end)
-  end))
+    return live(events)
+  end)
   if confine then confine.leave(twins) end
+  return process, why
+end
+
+local function start_board(self, slot)
+  local now = esp.clock()
+  self.line:start(slot, now)
+  local process, why = fork(self, function(events)
+    return self.job:run(slot.port, function(s) events:write(s) end)
+  end)
+  self.display:started(slot)
+  if not process then
+    self.line:event(slot, { event = "error", code = "io", exit = 9, message = why }, now)
+    return end_board(self, slot, "exit", 9)
+  end
   self.live[slot] = { process = process, events = "", output = "" }
   tell(self, slot, "board_start", { pid = process:pid() })
-  self.display:started(slot)
 end
 
 local HEARD <const> = {}
@@ -106,16 +135,15 @@ end
 
 -- What a recipe prints itself.
 local function take_output(self, slot, s)
-  slot.sign = esp.clock()
   if s:match "%S" then slot.said = text.escape(s) end
   tell(self, slot, "output", { text = text.escape(s) })
   self.display:output(slot, text.escape(s))
 end
 
 -- Reads what has come of a stream, line by line; `last` takes a last line without
--- its end too.
+-- its end too. One that writes without an end keeps nobody waiting.
 local function drain(self, slot, live, stream, take, last)
-  while true do
+  for _ = 1, READS do
     local s = live.process:read(stream)
     if not s or s == "" then break end
     live[stream] = live[stream] .. s
@@ -126,19 +154,6 @@ local function drain(self, slot, live, stream, take, last)
   if last and live[stream] ~= "" then take(self, slot, live[stream]) end
 end
 
-local function end_board(self, slot, live, how, number)
-  live.process:close()
-  self.live[slot] = nil
-  local good = self.line:finish(slot, how, number, esp.clock())
-  tell(self, slot, "board_end", { mac = slot.mac, good = good, exit = slot.exit,
-    message = slot.message, hint = slot.hint, code = slot.code, changed = slot.changed or false,
-    seconds = slot.took })
-  self.display:ended(slot, good)
-  start_hooks(self, good and "done" or "failed", slot, { exit = slot.exit, message = slot.message,
-    hint = slot.hint, code = slot.code, changed = slot.changed, seconds = slot.took,
-    result = hooks.plain_result(slot.result) })
-end
-
 local function hear(self)
   for _, slot in ipairs(self.line.slots) do
     local live = self.live[slot]
@@ -146,7 +161,10 @@ local function hear(self)
       local how, number = live.process:wait()    -- before the last read: nothing is missed
       drain(self, slot, live, "events", take_event, how)
       drain(self, slot, live, "output", take_output, how)
-      if how then end_board(self, slot, live, how, number) end
+      if how then
+        live.process:close()
+        end_board(self, slot, how, number)
+      end
     end
   end
 end
@@ -170,6 +188,24 @@ local function watch(self, now)
   end
   for slot, live in pairs(self.live) do
     if live.asked then stop_board(self, slot, now) end
+  end
+end
+
+-- ---- boards that change behind ports that stay
+
+local function await_boards(self)
+  for _, slot in ipairs(self.line:unwatched()) do
+    local last = swap.key(slot)
+    local w = fork(self, function() return self.job:await(slot.port, last) end)
+    self.watchers[slot], slot.watched = w, w and true or nil
+  end
+  for slot, w in pairs(self.watchers) do
+    local how, number = w:wait()
+    if how or not slot.since or self.line:closing() then
+      w:close()
+      self.watchers[slot], slot.watched = nil, nil
+      if how == "exit" and number == 0 and slot.since then slot.fresh = true end
+    end
   end
 end
 
@@ -205,6 +241,7 @@ local function wait(self)
   local list = { self.signals }
   for _, live in pairs(self.live) do list[#list + 1] = live.process end
   for _, h in ipairs(self.running_hooks) do list[#list + 1] = h.run.process end
+  for _, w in pairs(self.watchers) do list[#list + 1] = w end
   esp.process.poll(list, FRAME_MS)
 end
 
@@ -212,6 +249,7 @@ local function step(self)
   local now = esp.clock()
   look(self, now)
   take_signals(self, now)
+  if self.line.opt.swap then await_boards(self) end
   local slot = self.line:next(now)
   while slot do
     start_board(self, slot)
@@ -230,6 +268,7 @@ function gang_run:run()
   local _ <close> = setmetatable({}, { __close = function()
     for _, live in pairs(self.live) do live.process:close() end
     for _, h in ipairs(self.running_hooks) do h.run:close() end
+    for _, w in pairs(self.watchers) do w:close() end
   end })
   self.signals = signals
   repeat step(self) until self.line:is_over() and #self.running_hooks == 0

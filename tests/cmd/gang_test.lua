@@ -28,6 +28,7 @@ local pid <const> = io.open("/proc/self/stat"):read "n"
 if opt.port:find "killed" then os.execute("kill -KILL " .. pid) end
 if opt.port:find "stopped" then os.execute("kill -STOP " .. pid) end
 if opt.port:find "endless" then while true do end end
+if opt.port:find "prints" then while true do print(("x"):rep(200)) end end
 if opt.port:find "raises" then error "a bug" end
 if opt.port:find "leaves" then os.exit(7) end
 require "moonflash.report".ok("nothing")
@@ -142,19 +143,17 @@ function TestGang:test_whatever_becomes_of_a_board_touches_no_other()
   lu.assertEquals(code, 8)      -- they are not alike, and chips are changed and not proven
 end
 
-function TestGang:naughty(...)
+function TestGang:naughty(names, ...)
   lfs.mkdir(self.dir .. "/scripts")
   harness.write(self.dir .. "/scripts/naughty.lua", NAUGHTY)
   local ports = {}
-  for i, name in ipairs { ... } do ports[i] = self:sim(name) end
-  return self:gang(ports, "naughty", "--timeout", "1")
+  for i, name in ipairs(names) do ports[i] = self:sim(name) end
+  return self:gang(ports, "naughty", ...)
 end
 
-function TestGang:test_a_process_that_dies_or_hangs_is_told_and_touches_no_other()
-  local ends, code = self:naughty("killed", "late-killed", "stopped", "endless", "raises", "leaves",
-    "good")
+function TestGang:test_a_process_that_dies_is_told_and_touches_no_other()
+  local ends, code = self:naughty { "killed", "late-killed", "raises", "leaves", "good" }
   for name, want in pairs { killed = { 1, "killed (signal 9)" }, ["late-killed"] = { 8, "killed" },
-    stopped = { 1, "no sign of life for 1 s" }, endless = { 1, "no sign of life" },
     raises = { 1, "a bug" }, leaves = { 7, "exit 7 and no word" }, good = { 0, "nothing" } } do
     lu.assertEquals({ name, ends[name].exit }, { name, want[1] })
     lu.assertStrContains(ends[name].message, want[2])
@@ -163,6 +162,15 @@ function TestGang:test_a_process_that_dies_or_hangs_is_told_and_touches_no_other
   lu.assertStrContains(ends["late-killed"].hint, "not proven")
   lu.assertFalse(ends.killed.changed)
   lu.assertEquals(code, 8)
+end
+
+function TestGang:test_a_process_that_hangs_is_stopped()
+  local ends, code = self:naughty({ "stopped", "endless", "prints" }, "--timeout", "1")
+  for _, name in ipairs { "stopped", "endless", "prints" } do
+    lu.assertEquals({ name, ends[name].exit }, { name, 1 })
+    lu.assertStrContains(ends[name].message, "no sign of life for 1 s")
+  end
+  lu.assertEquals(code, 1)
 end
 
 function TestGang:test_failures_that_are_alike_give_their_exit_code()
@@ -250,6 +258,34 @@ function TestGang:test_the_next_board_on_a_port_starts_when_it_is_plugged_in()
   boards.same(self:flash "second", WANT)
 end
 
+-- A board behind an adapter that stays: reached over TCP. Returns its process, port.
+function TestGang:fixture(name, mac, port)
+  local p = assert(esp.process.spawn { harness.program, "sim", ("%s/%s.flash?size=512K&mac=%s"):format(
+    self.dir, name, mac), "--rfc2217", tostring(port) })
+  local said = ""
+  repeat
+    esp.process.poll({ p }, 5000)
+    said = said .. assert(p:read "output")
+  until said:find ":%d+\n"
+  return p, said:match ":(%d+)\n"
+end
+
+function TestGang:test_the_next_board_behind_an_adapter_that_stays_starts_with_swap()
+  local first, port = self:fixture("first", "60:01:94:00:00:11", 0)
+  local g = self:start({ "rfc2217://127.0.0.1:" .. port }, "--swap", "--count", "2", "write", "0x10000",
+    self.data)
+  lu.assertEquals(g:wait("board_end", 1).mac, "60:01:94:00:00:11")
+  esp.sleep(1500)                                -- it stays, is asked, and is not written again
+  first:close()
+  local second = self:fixture("second", "60:01:94:00:00:12", port)
+  local e = g:wait("board_end", 2)
+  lu.assertEquals(e.mac, "60:01:94:00:00:12", e.message)
+  lu.assertEquals(g:finish(), 0)
+  second:close()
+  boards.same(self:flash "first", WANT)
+  boards.same(self:flash "second", WANT)
+end
+
 function TestGang:test_ctrl_c_lets_boards_finish_and_ends_the_line()
   local g = self:start({ self:sim("a", "&pace=real"), self.dir .. "/none*" }, "-b", "115200", "write",
     "0x10000", self.data)
@@ -317,6 +353,7 @@ function TestGang:test_bad_input_is_refused_before_any_board()
     [{ "--ports", "sim:", "write", "0x10000", "/no/file" }] = { 6, "cannot open" },
     [{ "--ports", "sim:", "write", "0x10000", self.data, "--frob" }] = { 2, "frob" },
     [{ "--ports", "sim:", "frobnicate" }] = { 2, "no command" },
+    [{ "--ports", "sim:", "--once", "--swap", "write" }] = { 2, "exclude each other" },
     [{ "--ports", "sim:", "gang", "write" }] = { 2, "not for a gang" },
     [{ "--ports", "sim:", "read", "0", "4k", "x" }] = { 2, "same file" },
     [{ "--ports", "sim:", "ports" }] = { 2, "has not asked for a board" },

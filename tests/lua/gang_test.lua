@@ -5,6 +5,7 @@ local gang_ports = require "moonflash.gang_ports"
 local gang_table = require "moonflash.gang_table"
 local lu = require "luaunit"
 local style = require "moonflash.style"
+local swap = require "moonflash.gang_swap"
 
 TestLine = {}
 
@@ -201,6 +202,48 @@ function TestLine:test_totals()
   local t = line_with({ 0, 0, 0, 4, 8, 4 }):totals(36)
   lu.assertEquals({ t.boards, t.good, t.failed, t.yield, t.per_hour }, { 6, 3, 3, 0.5, 300 })
   lu.assertEquals(t.exits, { { exit = 4, boards = 2 }, { exit = 8, boards = 1 } })
+end
+
+function TestLine:test_with_swap_a_port_is_asked_before_each_of_its_boards()
+  local line = line_of { swap = true, waits = true }
+  line:look(here "sim:a", 0)
+  lu.assertNil(start(line, 5))
+  local slot = line:unwatched()[1]
+  lu.assertEquals(slot.port, "sim:a")
+  slot.watched = true
+  lu.assertEquals(line:unwatched(), {})
+  slot.watched, slot.fresh = nil, true          -- it has answered
+  lu.assertEquals(start(line, 6), slot)
+  lu.assertEquals(line:unwatched(), {})
+  line:finish(slot, "exit", 0, 7)
+  lu.assertEquals(line:unwatched(), { slot })
+  lu.assertFalse(line:is_over())
+  line.stopping = 1
+  lu.assertEquals(line:unwatched(), {})
+  lu.assertTrue(line:is_over())
+end
+
+TestSwap = {}
+
+-- What is judged of a board A that is done, and of what answers then.
+local function judged(last, ...)
+  local state = { last = last, absent = last == nil }
+  for i, answer in ipairs { ... } do
+    local mac = answer:match "^%x%x$"
+    if swap.judge(state, mac, not mac and { code = answer } or nil) then return i end
+  end
+end
+
+function TestSwap:test_who_is_the_next_board()
+  lu.assertEquals(judged("0a", "0a", "0a", "0b"), 3)
+  lu.assertEquals(judged("0a", "0a", "timeout", "0a"), 3)    -- it was taken out and put in again
+  lu.assertEquals(judged("0a", "busy", "0a"), nil)
+  lu.assertEquals(judged(nil, "timeout", "missing", "0a"), 3)
+  lu.assertEquals(judged("0a", "wrong_chip", "0b"), 1)
+  lu.assertEquals(judged("wrong_chip", "wrong_chip", "wrong_chip"), nil)
+  lu.assertEquals(judged("wrong_chip", "timeout", "wrong_chip"), 2)
+  lu.assertEquals(judged(nil, "access"), 1)                  -- its failure says so, once
+  lu.assertEquals(judged("access", "access", "access"), nil)
 end
 
 TestPorts = {}
