@@ -380,9 +380,8 @@ static int replace(int dir, const char *name, const char *s, size_t len)
 	char part[NAME_MAX + 8];
 	int fd, why;
 
-	if (strlen(name) + sizeof ".part" > sizeof part)
+	if (snprintf(part, sizeof part, "%s.part", name) >= (int)sizeof part)
 		return ENAMETOOLONG;
-	snprintf(part, sizeof part, "%s.part", name);
 	unlinkat(dir, part, 0);
 	fd = openat(dir, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd < 0)
