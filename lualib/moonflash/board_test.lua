@@ -152,7 +152,9 @@ end
 --- Puts a firmware where `moonflash flash` would: a folder of two files too.
 -- @tparam string path relative to the recipe
 function board_test:put_firmware(path)
-  for _, addr in ipairs { 0, 0x10000 } do self:put_file(addr, ("%s/0x%05x.bin"):format(path, addr)) end
+  for _, addr in ipairs { 0, 0x10000 } do
+    self:put_file(addr, ("%s/0x%05x.bin"):format(path, addr))
+  end
 end
 
 --- Puts a file system into the board's flash; for `given`.

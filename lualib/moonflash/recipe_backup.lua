@@ -81,8 +81,7 @@ function recipe_backup.place(r, ctx, list)
   local keep, own = own_regions(r, ctx, list)
   for _, one in ipairs(keep) do
     r.keep[#r.keep + 1] = { addr = one.addr, size = one.size, name = one.name .. " (mf.hole)" }
-    r.explain[#r.explain + 1] = ("this board's %s at %s stays"):format(one.name,
-      numbers.hex(one.addr))
+    r:explain("this board's %s at %s stays", one.name, numbers.hex(one.addr))
   end
   local taken = table.move(r.keep, 1, #r.keep, 1, {})
   for _, one in ipairs(r.parts) do

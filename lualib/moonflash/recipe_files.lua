@@ -24,7 +24,9 @@ local MAX_DEPTH <const> = 16
 -- A file that may be a built-in one, and may be gzipped.
 local function read(folder, path)
   local bytes = files.builtin(path) or folder:read(path)
-  if bytes == "" then errors.raise("file", path .. " is empty", { hint = "nothing was written" }) end
+  if bytes == "" then
+    errors.raise("file", path .. " is empty", { hint = "nothing was written" })
+  end
   if bytes:sub(1, 3) ~= "\x1f\x8b\x08" then return bytes end
   local plain, why = esp.inflate(bytes, files.MAX_BYTES, "gzip")
   if not plain then errors.raise("file", ("%s: %s"):format(path, why)) end

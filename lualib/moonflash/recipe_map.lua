@@ -19,7 +19,9 @@ end
 
 local function touched(region, rows)
   for _, row in ipairs(rows) do
-    if row.addr < region.addr + region.size and region.addr < row.addr + row.size then return true end
+    if row.addr < region.addr + region.size and region.addr < row.addr + row.size then
+      return true
+    end
   end
   return false
 end

@@ -69,7 +69,9 @@ local function check_choices(p, bad)
     bad "has no choices"
   end
   for i, word in ipairs(p.choices or {}) do
-    if type(word) ~= "string" then bad(("has a choice that is a %s, not a string"):format(type(word)), "choice " .. i) end
+    if type(word) ~= "string" then
+      bad(("has a choice that is a %s, not a string"):format(type(word)), "choice " .. i)
+    end
   end
 end
 

@@ -119,8 +119,8 @@ function parts.firmware(file, options)
     erase_all = o.erase == "all", init = o.init })
 end
 
-local INIT <const> = { variant = "a string", adc = "a string", supply = "a number or integer or float",
-  crystal = "an integer", fields = "a table", file = "a string", where = "an integer or string" }
+local INIT <const> = { variant = "a string", adc = "a string",
+  supply = "a number or integer or float", crystal = "an integer", fields = "a table", file = "a string", where = "an integer or string" }
 
 --- Init data for the radio, where the firmware looks for it.
 -- @tparam[opt] table options
@@ -218,7 +218,8 @@ end
 -- @treturn part
 function parts.lfs(file, options)
   local o = check_options("mf.lfs", options, { size = "a string or integer" })
-  return make("lfs", { path = path("mf.lfs", file), size = o.size and number("mf.lfs size", o.size) })
+  return make("lfs", { path = path("mf.lfs", file),
+    size = o.size and number("mf.lfs size", o.size) })
 end
 
 --- A file at an address.
@@ -317,7 +318,8 @@ function parts.is_single(part) return SINGLE[part.kind] or false end
 -- @tparam part part
 -- @treturn string
 function parts.describe(part)
-  local what = part.path or part.paths and table.concat(part.paths, ", ") or part.region or part.name
+  local what = part.path or part.paths and table.concat(part.paths, ", ") or part.region
+    or part.name
   return "mf." .. part.kind .. (what and " " .. what or "")
 end
 

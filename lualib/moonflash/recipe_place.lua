@@ -6,18 +6,14 @@
 -- places that this firmware will look at. Without a firmware in the recipe the one
 -- on the chip decides.
 -- @module moonflash.recipe_place
-local errors <const> = require "moonflash.errors"
 local init_data <const> = require "moonflash.init_data"
 local layout <const> = require "moonflash.layout"
-local lfs_image <const> = require "moonflash.lfs_image"
 local numbers <const> = require "moonflash.numbers"
 local partition <const> = require "moonflash.partition"
-local partition_edit <const> = require "moonflash.partition_edit"
 local recipe_backup <const> = require "moonflash.recipe_backup"
-local recipe_parts <const> = require "moonflash.recipe_parts"
+local recipe_table <const> = require "moonflash.recipe_table"
 local regions <const> = require "moonflash.regions"
 local spiffs <const> = require "moonflash.spiffs"
-local table_carry <const> = require "moonflash.table_carry"
 local template <const> = require "moonflash.template"
 local text <const> = require "moonflash.text"
 local upgrade <const> = require "moonflash.upgrade"
@@ -26,8 +22,6 @@ local where <const> = require "moonflash.recipe_where"
 local place = {}
 
 local SECTOR <const>, IROM <const>, BLOCK <const> = 0x1000, 0x10000, 0x2000
-local MAPPED_END <const> = 0x100000
-local LFS_STEP <const> = 0x10000
 local FLAVOURS <const> = { ["0.9"] = "0.9.5", ["2.x"] = "3", ["3.0-2019"] = "3", ["3.x"] = "3" }
 
 local function round_up(value, unit) return (value + unit - 1) // unit * unit end
@@ -47,9 +41,13 @@ local function single(list, kind)
   return found
 end
 
-local function explain(r, ...) r.explain[#r.explain + 1] = string.format(...) end
-local function warn(r, ...) r.warnings[#r.warnings + 1] = string.format(...) end
-local function add(r, part) r.parts[#r.parts + 1] = part end
+-- What is known of a stage so far, and what is to be written.
+local Result = {}
+Result.__index = Result
+
+function Result:explain(...) self.lines[#self.lines + 1] = string.format(...) end
+function Result:warn(...) self.warnings[#self.warnings + 1] = string.format(...) end
+function Result:add(part) self.parts[#self.parts + 1] = part end
 
 -- ---- what decides where things are ----
 
@@ -81,14 +79,14 @@ local function with_firmware(r, ctx, part)
   local p = where.within(part.at, make, ctx.facts, firmware, ctx.flash_bytes, options)
   r.firmware, r.base = firmware, p
   for _, given in ipairs(p.parts) do
-    for _, one in ipairs(without_fill(given, firmware.parsed)) do add(r, one) end
+    for _, one in ipairs(without_fill(given, firmware.parsed)) do r:add(one) end
   end
   for _, one in ipairs(p.keep) do r.keep[#r.keep + 1] = one end
   for _, line in ipairs(p.explain) do
     -- the recipe's own files come instead
-    if not (r.spiffs and line:find "^the file system is erased") then explain(r, "%s", line) end
+    if not (r.spiffs and line:find "^the file system is erased") then r:explain("%s", line) end
   end
-  for _, line in ipairs(p.warnings) do warn(r, "%s", line) end
+  for _, line in ipairs(p.warnings) do r:warn("%s", line) end
   r.nodemcu, r.generation = firmware.parsed.nodemcu, p.generation
   r.firmware_end = p.firmware_end
   if p.table then
@@ -115,172 +113,6 @@ local function with_backup(r, ctx, part)
   if facts.partition then r.entries = partition.complete(facts.partition, facts.layout_bytes) end
 end
 
--- ---- partition table ----
-
--- The end of what a file system may use.
-local function spiffs_limit(r)
-  local limit = r.flash_bytes
-  for _, e in ipairs(r.entries) do
-    if e.name == "system-param" and e.addr > IROM then limit = math.min(limit, e.addr) end
-  end
-  return limit
-end
-
--- A table that the firmware would complete itself gets its file system here.
-local function complete_entries(r)
-  if partition.entry(r.entries, "spiffs") then return end
-  local start = table_carry.spiffs_start(r.entries)
-  r.entries = table_carry.finish(r.entries, start, spiffs_limit(r) - start, r.flash_bytes)
-end
-
-local function need_table(r, part, what)
-  if r.entries then return end
-  where.raise(part.at, "plan", ("%s needs a partition table, which %s has not"):format(what,
-    r.firmware and r.firmware.name or "the firmware on the chip"),
-    what == "mf.lfs" and "NodeMCU before 3 keeps its store inside the firmware" or nil)
-end
-
-local function change_entries(r, part, change)
-  complete_entries(r)
-  r.entries = where.within(part.at, partition_edit.change, { entries = r.entries }, change,
-    r.flash_bytes)
-  r.table_changed = true
-end
-
--- Room for the store in the table, made when the firmware has none.
-local function make_store(r, part, table_part)
-  local entry = partition.entry(r.entries, "lfs")
-  local need = part.image.size
-  if entry and entry.size >= need and (not part.size or part.size == entry.size) then return end
-  local said = table_part and table_part.change.lfs_size
-  if said then
-    where.raise(part.at, "range", ("%s takes %d bytes, the partition for it has %d"):format(
-      part.path, need, said), ("mf.partition { lfs = \"%s\" }"):format(
-      numbers.size_text(round_up(need, LFS_STEP)):gsub(" ?KB", "k")))
-  elseif r.on_chip or r.backup_facts then
-    where.raise(part.at, "range", ("%s takes %d bytes, the store on the chip has %d"):format(
-      part.path, need, entry and entry.size or 0), "mf.partition { lfs = ... } makes room for it")
-  elseif part.size and part.size < need then
-    where.raise(part.at, "range", ("%s takes %d bytes, more than %d"):format(part.path, need,
-      part.size))
-  end
-  change_entries(r, part, { lfs_size = part.size or round_up(need, LFS_STEP) })
-end
-
--- Files that stay must be where the table says.
-local function check_kept_files(r)
-  local kept = r.base and r.base.file_system
-  if not kept or r.spiffs or not r.table_changed then return end
-  local entry = partition.entry(r.entries, "spiffs")
-  local stays = kept.action == "keep" or kept.data ~= nil
-  if stays and not (entry and entry.addr == kept.addr) then
-    errors.raise("refused_by_policy", ("the files on the chip are at %s, the new partition table"
-      .. " would not find them there"):format(numbers.hex(kept.addr)), { hint =
-      'mf.firmware("...", { files = "erase" }) gives them up, mf.spiffs brings others' })
-  end
-end
-
-local function same_entries(a, b)
-  if #a ~= #b then return false end
-  for i, e in ipairs(a) do
-    if e.type ~= b[i].type or e.addr ~= b[i].addr or e.size ~= b[i].size then return false end
-  end
-  return true
-end
-
--- The sector on the chip, when its table is the one that is wanted already: with it
--- stay the records that the firmware has added, and nothing is to be written.
-local function live_sector(r, ctx)
-  local read = ctx.facts.partition
-  if not read or read.factory or r.base.from ~= r.base.era then return nil end
-  return same_entries(read.entries, r.entries) and ctx.facts.view:get(IROM, SECTOR) or nil
-end
-
--- Puts the table into the firmware, or into the sector on the chip.
-local function write_table(r, ctx, part)
-  if not r.table_changed then return end
-  table.sort(r.entries, function(a, b) return a.addr < b.addr end)
-  partition.check(r.entries, r.flash_bytes)
-  if r.on_chip then
-    local old = ctx.facts.view:get(partition.ADDR, partition.SECTOR)
-    add(r, { addr = partition.ADDR, data = partition.rewrite(old, r.entries), boot = false,
-      name = "partition table" })
-    for _, note in ipairs(partition_edit.consequences(partition.complete(ctx.facts.partition,
-      ctx.facts.layout_bytes), r.entries)) do
-      warn(r, "%s", note)
-    end
-    return
-  end
-  for _, one in ipairs(r.parts) do
-    local at = one.data and IROM - one.addr
-    if at and at >= 0 and at + SECTOR <= #one.data then
-      local own = one.data:sub(at + 1, at + SECTOR)
-      local _, stopped = partition.walk(own)
-      if stopped then
-        where.raise(part.at, "plan", "the firmware's partition table cannot be replaced: " .. stopped)
-      end
-      one.data = one.data:sub(1, at) .. (live_sector(r, ctx) or partition.rewrite(own, r.entries))
-        .. one.data:sub(at + SECTOR + 1)
-    end
-  end
-  if part.kind ~= "spiffs" then explain(r, "the partition table is the recipe's") end
-end
-
--- Without a word of the recipe's on the partition, it is as large as the file system.
-local function size_partition(r)
-  if r.base and r.entries and (r.spiffs or r.lfs) then
-    complete_entries(r)
-    r.table_changed = true
-  end
-  local said = r.partition and (r.partition.change.spiffs_size or r.partition.change.spiffs_addr)
-  if r.spiffs and r.spiffs.size and not said and not r.spiffs.addr and not r.on_chip
-    and not r.backup_facts and r.entries then
-    local entry = partition.entry(r.entries, "spiffs")
-    local size = round_up(entry.addr, BLOCK) - entry.addr + round_up(r.spiffs.size, BLOCK)
-    if size < entry.size then
-      entry.size = size
-    end
-  end
-end
-
-local function place_table(r, ctx)
-  local part = r.partition
-  if part then
-    need_table(r, part, "mf.partition")
-    change_entries(r, part, part.change)
-  end
-  if r.lfs then
-    need_table(r, r.lfs, "mf.lfs")
-    make_store(r, r.lfs, part)
-  end
-  size_partition(r)
-  check_kept_files(r)
-  write_table(r, ctx, part or r.lfs or r.spiffs)
-end
-
--- ---- Lua Flash Store ----
-
-local function place_lfs(r)
-  local part = r.lfs
-  if not part then return end
-  where.within(part.at, function()
-    if r.nodemcu and not lfs_image.check_firmware(part.image, r.nodemcu) then
-      warn(r, "%s does not tell all that matters for the store", r.firmware and r.firmware.name
-        or "the firmware on the chip")
-    end
-    local entry = partition.entry(r.entries, "lfs")
-    if entry.addr + entry.size > MAPPED_END then
-      errors.raise("range", ("the store at %s reaches beyond the first MB, which alone is mapped")
-        :format(numbers.range_text(entry.addr, entry.size)))
-    end
-    add(r, { addr = entry.addr, data = lfs_image.for_region(part.image, entry), boot = false,
-      name = "LFS " .. part.path })
-    if entry.size > part.image.size then
-      add(r, { addr = entry.addr, size = entry.size // SECTOR * SECTOR, name = "rest of the store" })
-    end
-  end)
-end
-
 -- ---- file system ----
 
 -- Place, room and block size where NodeMCU's file system goes.
@@ -288,7 +120,7 @@ local function file_system_place(r, ctx)
   if r.entries then
     local entry = partition.entry(r.entries, "spiffs")
     if not entry then
-      complete_entries(r)
+      recipe_table.complete(r)
       entry = partition.entry(r.entries, "spiffs")
     end
     local addr = round_up(entry.addr, BLOCK)
@@ -361,8 +193,8 @@ local function place_files(r, ctx)
   local name = ("files of %s"):format(part.paths and table.concat(part.paths, ", ") or "the recipe")
   if ctx.offline then return end
   local fs = where.within(part.at, function() return spiffs.build(files_for(part, ctx), geo) end)
-  add(r, { addr = addr, data = fs:bytes(), boot = false, name = name })
-  explain(r, "a file system of %s with %s goes to %s", numbers.size_text(geo.size),
+  r:add({ addr = addr, data = fs:bytes(), boot = false, name = name })
+  r:explain("a file system of %s with %s goes to %s", numbers.size_text(geo.size),
     text.count(#part.files, "file"), numbers.hex(addr))
 end
 
@@ -384,9 +216,11 @@ local function place_init_data(r, ctx)
     fields = fields })
   for i = #r.parts, 1, -1 do
     local one = r.parts[i]
-    if one.data and one.addr == addr and one.name:find("^init data") then table.remove(r.parts, i) end
+    if one.data and one.addr == addr and one.name:find("^init data") then
+      table.remove(r.parts, i)
+    end
   end
-  add(r, { addr = addr, data = data, name = "init data", own = part.at })
+  r:add({ addr = addr, data = data, name = "init data", own = part.at })
 end
 
 -- ---- bytes, files, blank ----
@@ -424,7 +258,7 @@ local INSIDE <const> = { spiffs = "the file system", irom = "the firmware", lfs 
 local function check_inside(r, ctx, one)
   local region = r.generation and layout.at(place.layout(r, ctx) or {}, one.addr)
   if region and INSIDE[region.name] and region.addr ~= one.addr then
-    warn(r, "%s at %s lies inside %s (%s)", one.name, numbers.hex(one.addr), INSIDE[region.name],
+    r:warn("%s at %s lies inside %s (%s)", one.name, numbers.hex(one.addr), INSIDE[region.name],
       numbers.range_text(region.addr, region.size))
   end
 end
@@ -435,12 +269,12 @@ local function place_rest(r, ctx, list)
       local data = bytes_of(part, ctx)
       if data then
         local one = { addr = part.addr, data = data, name = part.name, own = part.at }
-        add(r, one)
+        r:add(one)
         check_inside(r, ctx, one)
       end
     elseif part.kind == "blank" and not (ctx.offline and part.region) then
       for _, range in ipairs(region_ranges(r, ctx, part)) do
-        add(r, { addr = range.addr, size = range.size, name = "blank " .. range.name,
+        r:add({ addr = range.addr, size = range.size, name = "blank " .. range.name,
           own = part.at or true })
       end
     end
@@ -533,12 +367,13 @@ end
 --   unit
 -- * `identify(backup)`: facts of a backup
 -- * `offline`: true when there is no chip yet: what depends on it is left out
--- @treturn table for `plan.write`: parts, keep, allow_partial; explain, warnings
---   (lines); base (`upgrade.plan`, nil without a firmware), entries (partition
+-- @treturn table for `plan.write`: parts, keep, allow_partial; lines, warnings (what
+--   is done and why); base (`upgrade.plan`, nil without a firmware), entries (partition
 --   table), file_system { addr, size, files }
 -- @raise as the planner and `upgrade.plan`, pointing at lines of the recipe
 function place.stage(list, ctx)
-  local r = { parts = {}, keep = {}, explain = {}, warnings = {}, flash_bytes = ctx.flash_bytes }
+  local r = setmetatable({ parts = {}, keep = {}, lines = {}, warnings = {},
+    flash_bytes = ctx.flash_bytes }, Result)
   for _, kind in ipairs { "firmware", "init_data", "partition", "spiffs", "lfs", "backup" } do
     r[kind] = single(list, kind)
   end
@@ -555,8 +390,8 @@ function place.stage(list, ctx)
   end
   local known = not ctx.offline or firmware
   if known then
-    place_table(r, ctx)
-    place_lfs(r)
+    recipe_table.place(r, ctx)
+    recipe_table.place_lfs(r)
     place_files(r, ctx)
     place_init_data(r, ctx)
   end
@@ -566,8 +401,5 @@ function place.stage(list, ctx)
   r.allow_partial = is_partial(r.parts)
   return r
 end
-
---- The part kinds that a recipe may have once only.
-place.single = recipe_parts.is_single
 
 return place

@@ -24,6 +24,7 @@ local report <const> = require "moonflash.report"
 local schema <const> = require "moonflash.recipe_schema"
 local template <const> = require "moonflash.template"
 local text <const> = require "moonflash.text"
+local unfinished <const> = require "moonflash.unfinished"
 local where <const> = require "moonflash.recipe_where"
 local writer <const> = require "moonflash.writer"
 
@@ -57,10 +58,35 @@ local function list_of(stage, job)
   return loaded
 end
 
+-- What a part brings, as far as it is known before there is a unit.
+local function contents_of(part)
+  local words = { part.kind, part.addr or part.region or "" }
+  words[#words + 1] = part.firmware and part.firmware.bytes
+    or type(part.data) == "string" and part.data or part.image and part.image.bytes or part.block
+  for _, file in ipairs(part.files or {}) do
+    words[#words + 1] = file.name
+    words[#words + 1] = type(file.bytes) == "string" and file.bytes or ""
+  end
+  return unfinished.key(table.unpack(words))
+end
+
+-- What tells an interrupted run of this stage from another.
+local function key_of(stage, job, index)
+  local words = { "recipe", index, stage.header.mode, stage.header.freq, stage.header.size }
+  for _, part in ipairs(stage.list) do words[#words + 1] = contents_of(part) end
+  local names = {}
+  for name in pairs(job.params) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do words[#words + 1] = name .. "=" .. tostring(job.params[name]) end
+  return unfinished.key(table.unpack(words))
+end
+
 local function read_stage(stage, job, index, count)
   local list = list_of(stage, job)
-  return { name = stage.name or count > 1 and ("stage %d"):format(index) or nil, list = list,
+  local made = { name = stage.name or count > 1 and ("stage %d"):format(index) or nil, list = list,
     header = header_of(job.d, stage, list), hooks = count > 1 and stage or {} }
+  made.key = key_of(made, job, index)
+  return made
 end
 
 local function announce(job)
@@ -80,7 +106,8 @@ end
 local function check_plain(list)
   for _, part in ipairs(list) do
     if (part.kind == "file" or part.kind == "bytes") and type(part.data) == "string" then
-      where.within(part.at, parts.check, { { addr = part.addr, data = part.data, name = part.name } })
+      where.within(part.at, parts.check, { { addr = part.addr, data = part.data,
+        name = part.name } })
     end
   end
 end
@@ -234,7 +261,8 @@ local function context(job, dev, stage)
   function ctx.call(part, f)
     local bytes = f(job.unit, job.params)
     if type(bytes) ~= "string" then
-      where.raise(part.at, "script", ("the function returned a %s, not a string"):format(type(bytes)))
+      where.raise(part.at, "script", ("the function returned a %s, not a string"):format(
+        type(bytes)))
     end
     return bytes
   end
@@ -279,7 +307,7 @@ end
 local function show(job, stage, r, ctx, steps)
   if stage.name then report.stage("%s", stage.name) end
   for _, line in ipairs(r.warnings) do report.warn("%s", line) end
-  for _, line in ipairs(r.explain) do report.stage("- %s", line) end
+  for _, line in ipairs(r.lines) do report.stage("- %s", line) end
   local rows = recipe_map.rows(r, place.layout(r, ctx))
   step(job, stage, "planned", { regions = rows, summary = steps.summary })
   if not job.opt.dry_run then return rows end
@@ -327,7 +355,7 @@ local function do_stage(job, dev, board, stage)
   local r, ctx = laid.result, laid.ctx
   patch_plain(r, ctx, stage, dev:flash())
   local request = { parts = r.parts, keep = r.keep, full = job.opt.full,
-    allow_partial = r.allow_partial }
+    allow_partial = r.allow_partial, unfinished = stage.key }
   local steps = dev:plan(request)
   local rows = show(job, stage, r, ctx, steps)
   call_hooks(job, stage, "planned", board, stage.name, rows)
@@ -389,11 +417,20 @@ local function know_unit(job, dev, board, ledger)
   step(job, nil, "unit", { chip_id = job.unit.chip_id })
 end
 
+-- Before anything looks at flash: what an interrupted run had found there is gone.
+local function finish_interrupted(job, dev)
+  if job.opt.dry_run then return end
+  for _, stage in ipairs(job.stages) do
+    if writer.finish(dev, stage.key, report.showing(dev)) then step(job, stage, "finished") end
+  end
+end
+
 local function carry_out(job, dev, board, ledger)
   local d = job.d
   step(job, nil, "connected", { chip = dev.chip.chip, mac = dev.chip.mac })
   check_chip(job, dev)
   dev:flash()
+  finish_interrupted(job, dev)
   if d.before then d.before(board) end
   know_unit(job, dev, board, ledger)
   call_hooks(job, nil, "connected", board)

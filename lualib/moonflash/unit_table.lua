@@ -192,7 +192,8 @@ function unit_table.read(text, name)
   if not keyed then
     bad(name, 1, "it has no column 'mac', 'chip_id' or 'serial' to know a unit by")
   end
-  return { rows = rows, columns = columns, by = by, name = name, by_serial = next(by.serial) ~= nil }
+  return { rows = rows, columns = columns, by = by, name = name,
+    by_serial = next(by.serial) ~= nil }
 end
 
 --- The row of a unit.

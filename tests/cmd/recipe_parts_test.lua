@@ -318,6 +318,28 @@ function TestParts:test_the_flash_size_that_a_recipe_names_counts()
     parts = { mf.firmware "fw.bin" }]])
 end
 
+function TestParts:test_files_being_moved_survive_a_power_cut()
+  local old = chips.chip("0.9", 512 * KB, { irom = 0x8000 })
+  self:firmware("2.x", { irom = 0x8000 })
+  self:recipe [[parts = { mf.firmware("fw.bin", { files = "move" }) }]]
+  local home = "env -u XDG_STATE_HOME HOME=" .. harness.quote(self.dir) .. " "
+  local function run(fault)
+    return harness.shell(("%s%s -p %s %s"):format(home, harness.quote(harness.program),
+      harness.quote("sim:" .. self.flash .. fault), harness.quote(self.dir .. "/flash.lua")))
+  end
+  for _, n in ipairs { 3, 40, 90 } do
+    self:board(old)
+    local _, err, code = run(("?cut=%d"):format(n))
+    lu.assertEquals(code, 8, err)
+    _, err, code = run ""
+    lu.assertEquals(code, 0, err)
+    lu.assertStrContains(err, "an earlier run of this command was interrupted")
+    local fs = spiffs.open(harness.read(self.flash):sub((chips.fs_place("2.x", 512 * KB, 0x18000)) + 1))
+    lu.assertEquals(fs:read("init.lua"), chips.files[1].bytes)
+    lu.assertEquals(fs:read("http/config.json"), chips.files[2].bytes)
+  end
+end
+
 -- ---- overlaps, holes, blanks ----
 
 function TestParts:test_overlaps_are_refused_before_connecting()
