@@ -306,8 +306,8 @@ function device:run(steps, show)
   end
   local at
   self.aliases = self.size_is_sure and {} or diagnosis.alias_probe(self, steps)
-  self.changed, self.boot_sector_touched = true, steps:touches_boot()
   report.chip_changes()
+  self.changed, self.boot_sector_touched = true, steps:touches_boot()
   esp.note_change()
   report.event("changing", { bytes = program_bytes(steps) })
   local progress = show and show(program_bytes(steps))

@@ -71,7 +71,7 @@ function HEAR.flash(self, e)
   self.record.flash_id, self.record.flash_bytes = ("0x%06x"):format(e.id), e.size
 end
 
-function HEAR.changing(self)
+function HEAR.will_change(self)
   if not self.proven and not writes.never(self.command) then prove(self) end
   self.changed = true
 end
@@ -109,8 +109,10 @@ function HEAR.parts(self, e)
   end
 end
 
+-- Until this process opens a port, what is told is of others: a gang's own process
+-- passes on what its boards say.
 local function listen(name, fields)
-  local hear = current and HEAR[name]
+  local hear = current and (current.opened or name == "opening") and HEAR[name]
   if hear then hear(current, fields) end
 end
 

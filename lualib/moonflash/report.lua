@@ -119,9 +119,13 @@ local function write_event(name, fields)
   put(line)
 end
 
---- Says that the chip changes from here on: whatever fails later, that is so.
+--- Says that the chip changes from here on: whatever fails later, that is so. Who
+-- listens may still object (raise) to `will_change`.
 -- @tparam[opt=true] boolean real false takes it back: the chip was simulated, for a test
-function report.chip_changes(real) state.chip_changed = real ~= false end
+function report.chip_changes(real)
+  if real ~= false then report.note("will_change", {}) end
+  state.chip_changed = real ~= false
+end
 
 --- Whether this run has changed a chip.
 function report.chip_has_changed() return state.chip_changed == true end

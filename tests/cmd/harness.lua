@@ -21,10 +21,12 @@ function harness.shell(command)
   return take(out), take(err), how == "exit" and code or 128 + code
 end
 
---- Runs moonflash with the arguments given; returns stdout, stderr, exit code.
+--- Runs moonflash with the arguments given; returns stdout, stderr, exit code. Where
+-- harness.state names a folder, it remembers there what it remembers of boards.
 function harness.run(...)
-  local words = { "env", "-u", "MOONFLASH_PORT", "-u", "MOONFLASH_BAUD", "-u", "MOONFLASH_LEDGER",
-    quote(harness.program) }
+  local words = { "env", "-u", "MOONFLASH_PORT", "-u", "MOONFLASH_BAUD", "-u", "MOONFLASH_LEDGER" }
+  if harness.state then words[#words + 1] = quote("XDG_STATE_HOME=" .. harness.state) end
+  words[#words + 1] = quote(harness.program)
   for _, a in ipairs { ... } do words[#words + 1] = quote(a) end
   return harness.shell(table.concat(words, " "))
 end

@@ -20,6 +20,7 @@ function TestLedger:setUp()
   self.flash, self.url = self.dir .. "/board.flash", self.dir .. "/line.db"
   harness.write(self.flash, BOARD)
   self.port = "sim:" .. self.flash
+  harness.state = self.dir .. "/state"
 end
 
 function TestLedger:tearDown() harness.remove(self.dir) end
@@ -208,7 +209,8 @@ function TestLedger:break_at_the_end()
 end
 
 function TestLedger:in_dir(...)
-  local words = { "cd", harness.quote(self.dir), "&&", harness.quote(harness.program) }
+  local words = { "cd", harness.quote(self.dir), "&& XDG_STATE_HOME=state",
+    harness.quote(harness.program) }
   for _, word in ipairs { ... } do words[#words + 1] = harness.quote(word) end
   return harness.shell(table.concat(words, " "))
 end
@@ -319,6 +321,38 @@ function TestLedger:test_a_gang_records_each_board()
   lu.assertEquals(written, serials)
   table.sort(serials)
   lu.assertEquals(serials, { "MF-00007", "MF-00008", "MF-00009", "MF-00010" })
+end
+
+function TestLedger:test_boards_of_a_gang_that_come_one_after_the_other_are_not_mixed_up()
+  local recipe = self:file("serial.lua", SERIAL)
+  local ports = {}
+  for i = 1, 3 do ports[i] = self:board(("60:01:94:00:00:%02x"):format(i), i == 1 and WORN or "") end
+  local _, err, code = harness.run("--ledger", self.url, "--json", "gang", recipe, "--ports",
+    table.concat(ports, ","), "--once", "--at-once", "1")
+  lu.assertEquals(code, 8, err)
+  local runs = self:runs()
+  lu.assertEquals({ runs[1].result, runs[2].result, runs[3].result }, { "partial", "ok", "ok" })
+  lu.assertNotNil(runs[1].warnings)
+  for i = 2, 3 do
+    local r = runs[i]
+    lu.assertNil(r.warnings)
+    lu.assertEquals({ r.mac, r.serial, r.port }, { ("60:01:94:00:00:%02x"):format(i),
+      ("MF-%05d"):format(6 + i), ports[i] })
+    lu.assertTrue(r.time >= runs[i - 1].time)
+    lu.assertEquals(#self:sql("SELECT * FROM moonflash_parts WHERE run = " .. r.id), 1)
+  end
+end
+
+function TestLedger:test_a_program_of_the_users_own_is_recorded_when_it_changes_flash()
+  local file = self:file("own.lua", [[local cli = require "moonflash.cli"
+    local dev <close> = require("moonflash.device").open(cli.options)
+    dev:erase(0x10000, 0x1000)]])
+  local _, err, code = harness.run("--allow=all", "-p", self.port, "--ledger", self.dir .. "/no/x.db",
+    file)
+  lu.assertEquals(code, 9, err)
+  boards.same(harness.read(self.flash), BOARD)
+  good("--allow=all", self:with(file))
+  lu.assertEquals({ #self:runs(), self:runs()[1].command, self:runs()[1].result }, { 1, file, "ok" })
 end
 
 function TestLedger:test_a_pool_gives_each_unit_its_key()

@@ -54,7 +54,10 @@ end
 function postgres:run()
   local list = words(self, { self.bin .. "postgres", "-D", self.dir .. "/data", "-k", self.dir,
     "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=80" })
-  self.process = assert(esp.process.spawn(list))
+  -- what it says goes into a file: a pipe that nobody reads would stop it
+  local log = self.dir .. ".log"
+  self.process = assert(esp.process.spawn { "sh", "-c", 'exec "$@" >>"$0" 2>&1', log,
+    table.unpack(list) })
   local till = esp.clock() + 30
   repeat
     local _, _, code = harness.shell(("%spg_isready -q -h %s -U flasher -d postgres"):format(self.bin,
@@ -62,7 +65,7 @@ function postgres:run()
     if code == 0 then return end
     esp.sleep(30)
   until esp.clock() > till
-  error("PostgreSQL does not start: " .. tostring(self.process:read "output"))
+  error("PostgreSQL does not start: " .. harness.read(log))
 end
 
 --- Kills it as a power cut would, as far as this process goes.
@@ -94,6 +97,7 @@ end
 function postgres:stop()
   if self.process then self:kill() end
   harness.remove(self.dir)
+  os.remove(self.dir .. ".log")
 end
 
 return postgres
