@@ -7,7 +7,9 @@ local style <const> = require "moonflash.style"
 local gang_table = {}
 
 local GAP <const> = "  "
-local BAR_MAX <const> = 28
+local BAR_MAX <const>, BAR_MIN <const> = 28, 6
+local ROOM_FOR_ALL <const> = 36     -- percent, bar, rate and time
+local RATE_AFTER_S <const> = 0.3
 local STATE_ROLES <const> = { ok = "ok", failed = "failure", waiting = "dim" }
 local PLAIN <const> = style.new(false)
 
@@ -30,31 +32,36 @@ function gang_table.short_port(port)
   return "sim:" .. (port:match "^sim:([^?]*)":match "[^/]*$")
 end
 
-local function percent(slot)
-  if not slot.what then return "" end
-  return ("%d %%"):format(numbers.percent(slot.done, slot.total))
-end
-
--- While a board is written its result's place shows how far it is.
-local function bar(slot, room, paint)
-  local width = math.min(BAR_MAX, room)
+local function bar(slot, width, paint)
   local on, off = paint.utf8 and "━" or "#", paint.utf8 and "─" or "."
   local full = math.min(width, width * slot.done // math.max(1, slot.total))
   return paint:paint("bar", on:rep(full)) .. paint:paint("bar_rest", off:rep(width - full))
 end
 
-local function state(slot)
-  if slot.state ~= "running" then return slot.state end
-  return slot.what or slot.mac and "connected" or "connecting"
-end
-
+-- A rate of what was only queued so far says nothing.
 local function rate(slot)
-  return slot.what and slot.done > 0 and numbers.rate_text(slot.done, slot.seconds) or ""
+  return slot.done > 0 and slot.seconds >= RATE_AFTER_S and numbers.rate_text(slot.done, slot.seconds)
+    or ""
 end
 
 local function left(slot)
-  if not slot.what or slot.done <= 0 or slot.done >= slot.total then return "" end
-  return numbers.time_text((slot.total - slot.done) * slot.seconds / slot.done)
+  if rate(slot) == "" or slot.done >= slot.total then return "" end
+  return numbers.time_text((slot.total - slot.done) * slot.seconds / slot.done) .. " left"
+end
+
+-- How far a board is, as much of it as there is room for: percent, a bar, rate, time.
+local function progress(slot, room, paint)
+  local percent = ("%3d %%"):format(numbers.percent(slot.done, slot.total))
+  local facts = ("%11s"):format(rate(slot))
+  if room >= ROOM_FOR_ALL then facts = facts .. ("%13s"):format(left(slot)) end
+  local width = math.min(BAR_MAX, room - #percent - #facts - 1)
+  if width < BAR_MIN then return percent:sub(1, room) end
+  return percent .. " " .. bar(slot, width, paint) .. facts
+end
+
+local function state(slot)
+  if slot.state ~= "running" then return slot.state end
+  return slot.what or slot.mac and "connected" or "connecting"
 end
 
 -- A message without the name of its port, which is said beside it.
@@ -71,20 +78,18 @@ local function result(slot)
   return ""
 end
 
--- Columns from left to right; `need`: the order in which they get room.
+-- Columns from left to right; `need`: the order in which they get room. What is left
+-- of the line is for progress, then for the result.
 local COLUMNS <const> = {
   { title = "PORT", of = function(s) return gang_table.short_port(s.port) end, width = 12, most = 24,
     need = 1 },
   { title = "BOARD", of = function(s) return s.board and tostring(s.board) or "" end, width = 5,
-    right = true, need = 7 },
+    right = true, need = 4 },
+  { title = "MAC", of = function(s) return s.mac or "" end, width = 17, need = 3 },
   { title = "STATE", of = state, width = 10, need = 2,
     role = function(s) return STATE_ROLES[s.state] end },
-  { title = "DONE", of = percent, width = 5, right = true, need = 3 },
-  { title = "RATE", of = rate, width = 10, right = true, need = 5 },
-  { title = "LEFT", of = left, width = 7, right = true, need = 6 },
-  { title = "MAC", of = function(s) return s.mac or "" end, width = 17, need = 4 },
 }
-local RESULT_MIN <const> = 16
+local RESULT_MIN <const> = 24
 
 -- The columns that a width has room for, with their widths; what is left is the
 -- result's.
@@ -119,7 +124,7 @@ local function row(slot, widths, rest, paint)
   for i, column in ipairs(COLUMNS) do
     if widths[i] then cells[#cells + 1] = cell(column, slot, widths[i], paint) end
   end
-  cells[#cells + 1] = slot.what and bar(slot, rest, paint) or result(slot):sub(1, rest)
+  cells[#cells + 1] = slot.what and progress(slot, rest, paint) or result(slot):sub(1, rest)
   return (table.concat(cells, GAP):gsub(" +$", ""))
 end
 
