@@ -23,16 +23,12 @@ local SLOWER <const> = { 1500000, 921600, 460800, 230400, 115200, 57600 }
 local PATTERN <const> = ("U\xaa\x00\xff\xc0\xdb\x0f\xf0"):rep(10)
 
 local function try_rate(self, baud)
-  local ok, message, code = self.stub:set_baud(baud, "double")
+  local ok, message, code = self.stub:set_baud(baud, self.clocks)
   if not ok and code ~= "unsupported" then errors.raise(code, message) end
   if not ok then return false end
-  for _ = 1, 3 do
-    if not self.stub:ping(PATTERN) then
-      self.stub:set_baud(self.start_baud, "as they are")
-      return false
-    end
-  end
-  return true
+  if self.stub:ping(PATTERN) then return true end
+  self.stub:set_baud(self.start_baud, "as they are")
+  return false
 end
 
 -- The rate at which the stub is loaded: most adapters carry it, and where it does
@@ -69,7 +65,7 @@ end
 -- @raise what `esp.stub` says when it does not start
 function stub_loader.start(rom, port, baud, adapter)
   local self = setmetatable({ rom = rom, port = port, name = "stub",
-    has_hashes = true }, stub_loader)
+    has_hashes = true, clocks = "fast" }, stub_loader)
   self.stub = errors.check(esp.stub(rom, load_rate(baud, adapter)))
   self.adapter, self.start_baud = adapter, port:baud()
   choose_rate(self, baud)
@@ -154,17 +150,17 @@ function stub_loader:erase(addr, size, progress)
   errors.check(self.stub:erase(addr, size, progress))
 end
 
--- Runs of changed sectors, ascending, as { addr, size }; sector 0 stands alone
--- because it comes first and last.
+-- Runs of changed sectors, ascending, as { addr, size, blank = no erase is due };
+-- sector 0 stands alone because it comes first and last.
 local function ranges_of(plan)
   local ranges = {}
   for _, s in ipairs(plan.sectors) do
     local last = ranges[#ranges]
     if s.action ~= "skip" then
       if last and last.addr > 0 and last.addr + last.size == s.addr then
-        last.size = last.size + SECTOR
+        last.size, last.blank = last.size + SECTOR, last.blank and s.erase == false
       else
-        ranges[#ranges + 1] = { addr = s.addr, size = SECTOR }
+        ranges[#ranges + 1] = { addr = s.addr, size = SECTOR, blank = s.erase == false }
       end
     end
   end
@@ -208,7 +204,7 @@ function stub_loader:run(plan, progress)
   if boot then errors.check(self.stub:write_begin(0, SECTOR)) end
   for _, range in ipairs(ranges) do
     if range.addr > 0 then
-      errors.check(self.stub:write_begin(range.addr, range.size))
+      errors.check(self.stub:write_begin(range.addr, range.size, range.blank))
       write_units(self, plan, range, count)
     end
   end
@@ -217,6 +213,12 @@ function stub_loader:run(plan, progress)
   write_boot(self, plan.sectors[1])
   finish(self)
   count { addr = 0, size = SECTOR }
+end
+
+--- Works with a slow flash clock from now on, for boards on which flash reads wrong.
+function stub_loader:careful()
+  self.clocks = "double"
+  errors.check(self.stub:set_baud(self.port:baud(), self.clocks))
 end
 
 --- Leaves the stub for the flashed firmware without a reset.

@@ -39,6 +39,7 @@ function RECOVER.mismatch(dev, e, steps, last)
       hint = e.hint, changed = true })
   end
   report.warn("%s: %s; writing once more", e.message, cause)
+  if dev.loader.careful then dev.loader:careful() end
 end
 
 local function carry_out(dev, steps, show)

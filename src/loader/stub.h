@@ -199,7 +199,8 @@ int stub_mem_write(struct stub *s, uint32_t addr, const void *data, size_t len)
 #define STUB_ERASE_ALL (WIRE_ERASE_32K | WIRE_ERASE_64K)
 
 /* Announces that [addr, addr + size), whole sectors, will be erased and
- * written. `sizes`: the block erases that the chip has (WIRE_ERASE_*). */
+ * written. `sizes`: the block erases that the chip has (WIRE_ERASE_*), and
+ * WIRE_ERASED when it is known to be blank. */
 int stub_write_begin(struct stub *s, uint32_t addr, uint32_t size, unsigned sizes)
 	__attribute__((warn_unused_result));
 /* Queues len <= 16384 bytes, a multiple of 4, for addr; ascending inside the

@@ -403,6 +403,8 @@ static enum wire_status begin(struct engine *e, const struct link_frame *f)
 	e->erased = e->written = e->unit_floor = f->addr;
 	e->end = f->addr + f->len;
 	e->erase_sizes = f->flags;
+	if (f->flags & WIRE_ERASED)
+		e->erased = e->end;
 	return WIRE_OK;
 }
 

@@ -59,7 +59,7 @@ static struct {
 	rom_handler old_isr, old_timer;
 	uint32_t old_arg, old_conf1, old_ctrl;
 	uint32_t apb_hz, divisor;	/* the ones before the last hw_baud */
-	bool pll, was_pll, doubled, was_doubled;
+	bool pll, was_pll, doubled, was_doubled, flash_fast;
 	int pll_reg[2];
 	uint32_t per_ms, last, ms;
 } hw;
@@ -223,6 +223,8 @@ void hw_baud(uint32_t new_baud, uint32_t old_baud, unsigned clocks)
 		hz = FAST_HZ;
 	clocks_set(hz, pll, clocks & WIRE_CLOCK_DOUBLE);
 	UART(CLKDIV) = (hz + new_baud / 2) / new_baud;
+	hw.flash_fast = clocks & WIRE_CLOCK_FLASH;
+	hw_read_mode(WIRE_MODE_SLOW);
 }
 
 void hw_baud_undo(void)
@@ -241,8 +243,11 @@ enum { CMD_READ = 1u << 31, CMD_WREN = 1 << 30, CMD_RDSR = 1 << 27, CMD_PP = 1 <
 enum { USER_COMMAND = 1u << 31, USER_ADDR = 1 << 30, USER_DUMMY = 1 << 29,
 	USER_MISO = 1 << 28, USER_MOSI = 1 << 27, USER_FLASH = 1 << 2 };
 /* WP high, shared bus, RESANDRES, as ROM sets them; and its divider for 26 MHz
- * of 80 (or 17 of 52), below every chip's limit for plain reads. */
+ * of 80 (or 17 of 52), below every chip's limit for plain reads. The other one
+ * is for 40 MHz: the limit of fast reads and of all else is higher than that. */
 #define CTRL_BASE 0x00288202
+#define CTRL_40MHZ 0x00288101
+#define CTRL_FAST_READ 0x00002000
 
 static void spi_go(uint32_t command)
 {
@@ -290,7 +295,8 @@ void hw_read_mode(unsigned mode)
 	static const uint32_t bits[WIRE_MODES] = { 0x01002000, 0x00102000, 0x00802000,
 		0x00006000, 0x00002000, 0 };
 
-	SPI(CTRL) = CTRL_BASE | bits[mode];
+	SPI(CTRL) = hw.flash_fast && mode == WIRE_MODE_SLOW ? CTRL_40MHZ | CTRL_FAST_READ :
+		CTRL_BASE | bits[mode];
 }
 
 void hw_flash_read(uint32_t addr, uint32_t *data, uint32_t bytes)
@@ -378,7 +384,7 @@ void hw_open(void)
 	WDT_CTL &= ~1u;
 	WDT_FEED = 0x73;
 	hw.rx.head = hw.rx.tail = hw.tx.head = hw.tx.tail = 0;
-	hw.tx_on = hw.pll = hw.doubled = false;
+	hw.tx_on = hw.pll = hw.doubled = hw.flash_fast = false;
 	hw.per_ms = FAST_HZ / 1000;
 	hw.last = ticks();
 	hw.ms = 0;

@@ -46,14 +46,15 @@ struct link {
 	uint16_t base;		/* first frame not yet taken */
 	uint16_t next;		/* first frame not yet received */
 
-	/* query[0 .. queries) wait; query[queries] is where the next comes in. */
-	struct link_query query[LINK_QUERIES + 1];
-	uint32_t queries;
-
 	uint16_t echo, bad, news;	/* news: frames since the last STATUS */
 	bool status_due;
 	uint32_t good;		/* frames whose CRC was right */
 	uint32_t tx_crc;
+
+	/* query[0 .. queries) wait; query[queries] is where the next comes in. Last,
+	 * so that the rest is within reach of short instructions. */
+	uint32_t queries;
+	struct link_query query[LINK_QUERIES + 1];
 };
 
 void link_open(struct link *l, struct link_slot *slots);

@@ -9,9 +9,9 @@
 
 struct query {
 	struct engine engine;	/* first: its callback finds the rest by it */
-	struct link link;
 	bool inside;		/* a query is being answered */
 	uint32_t status_at;	/* hw_ms() of the last STATUS */
+	struct link link;
 };
 
 struct query_buffers {

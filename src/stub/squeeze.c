@@ -3,7 +3,8 @@
  *
  * Dynamic programming over all positions and distances. At each position the
  * cheapest way there is kept, and for each distance the last way that ended in a
- * match and in literals behind one: what comes next depends on no more.
+ * match from so far back, and where the literals behind it end: what comes next
+ * depends on no more.
  */
 #include "unpack.h"
 
@@ -20,7 +21,9 @@ struct step {			/* the last of a way to `to` */
 };
 
 static uint8_t in[MAX], out[2 * MAX];
-static struct step *best[MAX + 1], *match[MAX + 1], *literals[MAX + 1];
+static struct step *best[MAX + 1], *match[MAX + 1];
+static struct step *literals_from[MAX + 1];	/* a match; NULL: no literals yet */
+static uint32_t literals_to[MAX + 1];
 static uint32_t same[MAX + 1];		/* bytes that are equal so far back, up to here */
 
 static uint32_t number_bits(uint32_t v)
@@ -32,58 +35,68 @@ static uint32_t number_bits(uint32_t v)
 	return n;
 }
 
-static struct step *step(struct step *before, uint32_t to, uint32_t back, int kind, uint32_t bits)
+static uint32_t literals_cost(const struct step *before, uint32_t to)
+{
+	return before->cost + 1 + number_bits(to - before->to) + 8 * (to - before->to);
+}
+
+static struct step *step(struct step *before, uint32_t to, uint32_t back, int kind, uint32_t cost)
 {
 	struct step *s = malloc(sizeof *s);
 
 	if (!s)
 		exit(1);
-	*s = (struct step){ before, to, back, before->cost + 1 + bits, kind };
+	*s = (struct step){ before, to, back, cost, kind };
 	return s;
 }
 
-/* The cheapest match that ends at `to` and comes from so far back. */
+/* The cheapest match that ends at `to` and comes from so far back, NULL if none. */
 static struct step *match_to(uint32_t to, uint32_t back)
 {
-	struct step *l = literals[back], *from = NULL;
-	uint32_t n, bits = 0, cost = ~0u, far = number_bits((back - 1) / 256 + 1) + 8;
+	struct step *from = NULL, *m = literals_from[back];
+	uint32_t n, cost = ~0u, far = 1 + number_bits((back - 1) / 256 + 1) + 8, end = literals_to[back];
 
-	for (n = 2; n <= same[back]; n++) {
-		struct step *s = best[to - n];
-		uint32_t b = far + number_bits(n - 1);
-
-		if (s && s->to && s->cost + 1 + b < cost) {
-			cost = s->cost + 1 + b;
-			bits = b;
-			from = s;
+	for (n = 2; n <= same[back] && to - n > 0; n++)
+		if (best[to - n]->cost + far + number_bits(n - 1) < cost) {
+			cost = best[to - n]->cost + far + number_bits(n - 1);
+			from = best[to - n];
 		}
+	if (m && to - end <= same[back] &&
+	    literals_cost(m, end) + 1 + number_bits(to - end) < cost) {
+		from = step(m, end, back, LITERALS, literals_cost(m, end));
+		return step(from, to, back, AGAIN, from->cost + 1 + number_bits(to - end));
 	}
-	if (l && to - l->to <= same[back] && l->cost + 1 + number_bits(to - l->to) < cost)
-		return step(l, to, back, AGAIN, number_bits(to - l->to));
-	return from ? step(from, to, back, NEW, bits) : NULL;
+	return from ? step(from, to, back, NEW, cost) : NULL;
 }
 
 static void way_to(uint32_t to)
 {
+	struct step *last = NULL, *found = NULL;	/* the match before literals; the way */
 	uint32_t back;
 
 	for (back = 1; back <= to; back++) {
-		struct step *s = NULL, *m = match[back];
+		struct step *m;
 
 		if (back < to && in[to - 1] == in[to - 1 - back]) {
 			same[back]++;
-			s = match_to(to, back);
-			if (s)
-				match[back] = s;
-		} else {
-			same[back] = 0;
+			m = match_to(to, back);
 			if (m)
-				s = literals[back] = step(m, to, back, LITERALS,
-					number_bits(to - m->to) + 8 * (to - m->to));
+				match[back] = m;
+			if (m && (!found || m->cost < found->cost))
+				found = m;
+			continue;
 		}
-		if (s && (!best[to] || s->cost < best[to]->cost))
-			best[to] = s;
+		same[back] = 0;
+		if (!match[back])
+			continue;
+		literals_from[back] = match[back];
+		literals_to[back] = to;
+		if (!last || literals_cost(match[back], to) < literals_cost(last, to))
+			last = match[back];
 	}
+	if (last && (!found || literals_cost(last, to) < found->cost))
+		found = step(last, to, last->back, LITERALS, literals_cost(last, to));
+	best[to] = found;
 }
 
 /* ---- writing ---- */

@@ -67,6 +67,7 @@ enum wire_data_flags {
 enum wire_begin_flags {
 	WIRE_ERASE_32K = 1,	/* the chip knows 52h */
 	WIRE_ERASE_64K = 2,	/* the chip knows D8h */
+	WIRE_ERASED = 4,	/* the host has found it blank: no need to look */
 };
 
 enum wire_read_flags {		/* flags of a READ reply */
@@ -86,6 +87,7 @@ enum wire_mode {		/* how HASH reads; the mask ROM's numbers */
 enum wire_clock_flags {
 	WIRE_CLOCK_PLL = 1,	/* 80 MHz from a 26 MHz crystal */
 	WIRE_CLOCK_DOUBLE = 2,	/* CPU at twice that */
+	WIRE_CLOCK_FLASH = 4,	/* flash at 40 MHz, as firmware has it, with fast reads */
 };
 #define WIRE_BAUD_TRIAL_MS 300	/* without a good frame the old rate comes back */
 
