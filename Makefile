@@ -82,6 +82,7 @@ check: check-build ; sh tests/run.sh $(BUILD)
 asan: ; $(MAKE) check BUILD=build/asan O=-O1 \
 	SAN='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 bench: $(BUILD)/moonflash ; sh tests/bench/run.sh $(BUILD)
+valgrind: check-build ; sh src/deps.sh valgrind && sh tests/valgrind.sh $(BUILD) $(NAMES)
 soak: $(BUILD)/moonflash ; $(BUILD)/moonflash --allow=all tests/soak/soak.lua all $(or $(N),1000) $(SEED)
 soak-ledger: $(BUILD)/moonflash
 	MOONFLASH=$(BUILD)/moonflash $(BUILD)/moonflash --allow=all tests/soak/ledger.lua $(or $(N),10000) $(SEED)
@@ -151,5 +152,5 @@ dist:
 clean: ; rm -rf build
 
 -include $(OBJ:.o=.d) $(PIC_OBJ:.o=.d) $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all deps deps-test deps-doc deps-chip man doc esp.so install-lua rockspec deb dist check-packages demo check check-build asan bench soak soak-ledger fuzz install clean
+.PHONY: all deps deps-test deps-doc deps-chip man doc esp.so install-lua rockspec deb dist check-packages demo check check-build asan valgrind bench soak soak-ledger fuzz install clean
 .DELETE_ON_ERROR:

@@ -1,4 +1,4 @@
--- Writes the first inputs of the readers' corpora: build/moonflash tests/fuzz/seeds.lua [DIR]
+-- Writes the first inputs of the readers' corpora: build/moonflash --allow=all tests/fuzz/seeds.lua [DIR]
 -- (default tests/corpus). Small sound files of every kind, made of the formats'
 -- documented fields; what fuzzing finds is added beside them.
 package.path = "tests/lua/?.lua;" .. package.path
@@ -147,3 +147,24 @@ for name, words in pairs { sizes = "4M\n", range = "0x10000..0x1ffff\n", plus = 
   lua = "sk:send('a')\nsk:send('b') --[[ x ]]\n", comment = ("--[=["):rep(100) } do
   put("words", name, words)
 end
+
+-- ---- RFC 2217: IAC DO/WILL COM-PORT, then answers or questions ----
+local IAC <const>, SB <const>, SE <const>, COM <const> = "\255", "\250", "\240", "\44"
+local function control(code, value) return IAC .. SB .. COM .. string.char(code) .. value .. IAC .. SE end
+local AGREED <const> = "\255\253\44\255\251\44\255\253\0\255\251\0"
+local ANSWERS <const> = control(101, "\0\1\194\0") .. control(102, "\8") .. control(103, "\1")
+  .. control(104, "\1") .. control(105, "\8") .. control(112, "\1")
+put("rfc2217_client", "agrees-and-answers", "\3" .. "hello")
+put("rfc2217_client", "agrees-and-talks", "\11" .. BOOT .. control(107, "\176"))
+put("rfc2217_client", "answers-of-its-own", "\9" .. ANSWERS)
+put("rfc2217_client", "in-pieces", "\15" .. AGREED .. ANSWERS .. "\255\255data")
+put("rfc2217_client", "endless-subnegotiation", "\1" .. IAC .. SB .. COM .. ("\101"):rep(3000))
+put("rfc2217_client", "options-without-end", "\0" .. ("\255\253\1\255\251\99\255\254\44"):rep(200))
+put("rfc2217_client", "url", "\128" .. "[::1]:4000?timeout=2.5&user=me")
+put("rfc2217_client", "url-of-a-library-string", "\128" .. "host(a=b),tcp:4000?ca=,&timeout=1e9")
+put("rfc2217_server", "asks-everything", AGREED .. control(1, "\0\1\194\0") .. control(2, "\8")
+  .. control(3, "\1") .. control(4, "\1") .. control(5, "\8") .. control(5, "\11") .. control(5, "\5")
+  .. control(12, "\3") .. control(0, "name") .. control(10, "\255\255") .. control(11, "\255") .. "data\255\255")
+put("rfc2217_server", "absurd-values", AGREED .. control(1, "\255\255\255\255\255\255\255\255")
+  .. control(1, "") .. control(5, ("\7"):rep(100)) .. control(200, "x") .. IAC .. SB)
+put("rfc2217_server", "data-only", ("moonflash"):rep(100))
