@@ -28,11 +28,10 @@ if lfs.attributes(dir, "mode") == "file" then
   errors.raise("usage", dir .. " is a file, not a folder")
 end
 local here = dir == "." and lfs.currentdir() or dir
-local written, kept = {}, {}
+local written = {}
 for _, file in ipairs(project.files(here:match("[^/]+$") or "this project")) do
   local path = dir .. "/" .. file.path
   if lfs.attributes(path, "mode") then
-    kept[#kept + 1] = file.path
     report.line("kept   %s", file.path)
   else
     make_folder(path:match("^(.*)/"))
@@ -51,6 +50,6 @@ if more ~= "" then
   written[#written + 1] = ".gitignore"
   report.line("%s .gitignore", old and "added to" or "wrote ")
 end
-report.result { written = written, kept = kept }
+report.result { files = written, count = #written }
 report.ok(#written > 0 and "put a build of NodeMCU into firmware/, then: moonflash test flash.lua"
   or "nothing was missing")

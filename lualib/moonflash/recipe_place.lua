@@ -41,32 +41,50 @@ local function single(list, kind)
   return found
 end
 
+-- Where the fill between the two parts of an aggregated file begins; nil without one.
+local function fill_of(one, parsed)
+  local first = parsed.checksum and round_up(parsed.checksum.offset + 1, SECTOR)
+  if one.addr ~= 0 or not one.data or not first or first >= IROM or #one.data <= IROM
+    or one.data:sub(first + 1, IROM):find("[^\xff]") then
+    return nil
+  end
+  return first
+end
+
+-- The fill gives way to what a recipe puts or keeps there, such as the init data of
+-- NodeMCU 3.
+local function split_fill(r, addr, size)
+  for i, one in ipairs(r.parts) do
+    local first = one.fill
+    if first and addr < IROM and addr + size > first then
+      one.fill = nil
+      table.insert(r.parts, i + 1, { addr = IROM, data = one.data:sub(IROM + 1), name = one.name })
+      table.insert(r.parts, i + 1, { addr = first, size = IROM - first,
+        name = "fill of " .. one.name })
+      one.data = one.data:sub(1, first)
+      return
+    end
+  end
+end
+
 -- What is known of a stage so far, and what is to be written.
 local Result = {}
 Result.__index = Result
 
 function Result:explain(...) self.lines[#self.lines + 1] = string.format(...) end
 function Result:warn(...) self.warnings[#self.warnings + 1] = string.format(...) end
-function Result:add(part) self.parts[#self.parts + 1] = part end
+
+-- What has data of its own takes its place out of the fill of a firmware.
+function Result:add(part)
+  if part.data then split_fill(self, part.addr, #part.data) end
+  self.parts[#self.parts + 1] = part
+end
 
 -- ---- what decides where things are ----
 
 local function is_nodemcu(firmware)
   local found = firmware.parsed.nodemcu
   return found and upgrade.era(found) ~= nil
-end
-
--- An aggregated file is fill between its two parts; the fill gives way to what a
--- recipe puts there, such as the init data of NodeMCU 3.
-local function without_fill(one, parsed)
-  local last = parsed.checksum and round_up(parsed.checksum.offset + 1, SECTOR)
-  if one.addr ~= 0 or not one.data or not last or last >= IROM or #one.data <= IROM
-    or one.data:sub(last + 1, IROM):find("[^\xff]") then
-    return { one }
-  end
-  return { { addr = 0, data = one.data:sub(1, last), name = one.name },
-    { addr = last, size = IROM - last, name = "fill of " .. one.name },
-    { addr = IROM, data = one.data:sub(IROM + 1), name = one.name } }
 end
 
 -- The firmware as `flash` and `upgrade` place it.
@@ -78,8 +96,12 @@ local function with_firmware(r, ctx, part)
   local make = is_nodemcu(firmware) and upgrade.plan or upgrade.plain
   local p = where.within(part.at, make, ctx.facts, firmware, ctx.flash_bytes, options)
   r.firmware, r.base = firmware, p
-  for _, given in ipairs(p.parts) do
-    for _, one in ipairs(without_fill(given, firmware.parsed)) do r:add(one) end
+  for _, one in ipairs(p.parts) do
+    one.fill = fill_of(one, firmware.parsed)
+    r.parts[#r.parts + 1] = one
+  end
+  for _, one in ipairs(p.parts) do
+    if one.data and one.addr > 0 then split_fill(r, one.addr, #one.data) end
   end
   for _, one in ipairs(p.keep) do r.keep[#r.keep + 1] = one end
   for _, line in ipairs(p.explain) do
@@ -283,6 +305,7 @@ end
 
 -- What a firmware would only like to have blank gives way to a hole.
 local function cut_blanks(r, hole)
+  split_fill(r, hole.addr, hole.size)
   local list, last = {}, hole.addr + hole.size
   for _, one in ipairs(r.parts) do
     local to = one.size and one.addr + one.size

@@ -365,6 +365,9 @@ local function do_stage(job, dev, board, stage)
     dev:afterwards(flashing.prove_mode, dev, { parts = r.parts }, ctx.choice)
   end
   add_summary(job, s, r)
+  if r.firmware then
+    job.firmware = r.nodemcu and nodemcu.describe(r.nodemcu) or r.firmware.parsed.name
+  end
   step(job, stage, "written", { bytes = s.bytes, sectors_written = s.written,
     sectors_skipped = s.skipped })
   dev:afterwards(call_hooks, job, stage, "written", board, stage.name)
@@ -453,8 +456,8 @@ local function finish(job, dev)
     return report.ok("nothing was changed")
   end
   report.result { bytes = sum.bytes, sectors_written = sum.written, sectors_skipped = sum.skipped,
-    retries = sum.retries, verified = true, mac = dev.chip.mac, serial = job.unit.serial,
-    variant = job.variant, seconds = esp.clock() - job.started, parts = sum.parts }
+    retries = sum.retries, verified = true, firmware = job.firmware, mac = dev.chip.mac,
+    serial = job.unit.serial, variant = job.variant, seconds = esp.clock() - job.started, parts = sum.parts }
   step(job, nil, "done")
   report.written(sum)
 end

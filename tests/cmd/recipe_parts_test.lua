@@ -243,6 +243,15 @@ function TestParts:test_writing_twice_writes_nothing_the_second_time()
   end
 end
 
+function TestParts:test_records_that_the_firmware_added_to_its_table_stay()
+  local old = chips.chip("3.x", MB, { irom = 0xA000 })
+  self:board(old)
+  self:firmware("3.x", { seed = 7 })
+  local flash = self:good [[parts = { mf.firmware "fw.bin", mf.spiffs "lua/" }]]
+  lu.assertTrue(flash:sub(0x10001, 0x11000) == old:sub(0x10001, 0x11000))
+  files_at(flash, 0x1A000)
+end
+
 -- ---- init data ----
 
 function TestParts:test_init_data_go_where_each_generation_looks_for_them()
@@ -265,6 +274,13 @@ function TestParts:test_init_data_for_the_firmware_on_the_chip()
   lu.assertEquals(flash:byte(0xF000 + 108), 255)
   lu.assertTrue(flash:sub(1, 0xF000) == old:sub(1, 0xF000))
   lu.assertTrue(flash:sub(0x10001) == old:sub(0x10001))
+end
+
+function TestParts:test_another_variant_of_init_data_with_a_firmware()
+  self:board(("\xff"):rep(MB))
+  self:firmware "3.x"
+  local flash = self:good [[parts = { mf.firmware("fw.bin", { init = "v08" }) }]]
+  lu.assertEquals(flash:sub(0xF001, 0xF080), init_data.build { variant = "v08" })
 end
 
 function TestParts:test_wrong_init_data_are_refused_with_their_line()

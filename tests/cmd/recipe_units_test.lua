@@ -232,6 +232,45 @@ function TestUnits:test_every_step_is_an_event()
   lu.assertEquals(table.concat(steps, " "), "checked connected unit planned written done")
 end
 
+function TestUnits:test_every_event_is_as_the_schema_says()
+  local events = require "moonflash.events"
+  local schema = events.parse(events.schema_text { "." })
+  local function holds(...)
+    local out = harness.run("--json", ...)
+    lu.assertStrContains(out, '"event":"ok"')
+    lu.assertEquals(events.check_stream(schema, out), {})
+  end
+  self:recipe [[parts = { mf.bytes(0x1000, "x"), mf.label("l.txt", "x") }, variants = { a = {} },
+    variant = "a", test = { expect = function(t) t:expect_bytes(0x1000, "x") end }]]
+  holds("-p", "sim:" .. self.flash, self.dir .. "/flash.lua", "--allow=write=" .. self.dir)
+  holds("-p", "sim:" .. self.flash, self.dir .. "/flash.lua", "--dry-run")
+  holds("test", self.dir .. "/flash.lua")
+  holds("init", self.dir .. "/new")
+  holds("-p", "sim:" .. self.dir .. "/p.flash", "examples/plain/flash.lua")
+end
+
+function TestUnits:test_many_boards_at_once_each_get_their_own()
+  self:file("units.csv", "mac,key\n60:01:94:00:00:01,one\n60:01:94:00:00:02,two\n60:01:94:00:00:03,three\n")
+  self:recipe [[units = "units.csv", serial = { format = "S%d" },
+    parts = { mf.bytes(0x1000, function(u) return u.row.key .. " " .. u.serial end) },
+    after = function(dev) dev:log("%s has %s", dev.mac, dev.unit.row.key) end]]
+  local ports = {}
+  for i = 1, 3 do
+    ports[i] = ("sim:%s/%d.flash?size=512K&mac=60:01:94:00:00:0%d"):format(self.dir, i, i)
+  end
+  local _, err, code = harness.run("gang", "--once", "--ports", table.concat(ports, ","), "--ledger",
+    self.dir .. "/line.db", self.dir .. "/flash.lua")
+  lu.assertEquals(code, 0, err)
+  local seen = {}
+  for i, word in ipairs { "one", "two", "three" } do
+    local text = harness.read(("%s/%d.flash"):format(self.dir, i)):sub(0x1001, 0x1020)
+    local serial = text:match("^" .. word .. " (S[123])\xff")
+    lu.assertNotNil(serial, text)
+    seen[serial] = true
+  end
+  lu.assertEquals(seen, { S1 = true, S2 = true, S3 = true })
+end
+
 function TestUnits:test_on_error_hears_what_failed_and_cannot_hide_it()
   self:recipe [[parts = { mf.bytes(0x1000, "x") },
     after = function(dev) dev:expect("never said", 0.2) end,
