@@ -97,6 +97,17 @@ function gang:next(now)
   end
 end
 
+--- Another board on its way with the same MAC.
+-- @tparam slot slot
+-- @treturn slot|nil
+function gang:twin_of(slot)
+  for _, other in ipairs(self.slots) do
+    if other ~= slot and other.state == "running" and other.mac and other.mac == slot.mac then
+      return other
+    end
+  end
+end
+
 --- Ports on which the next board is to be waited for by asking.
 -- @treturn {slot,...}
 function gang:unwatched()

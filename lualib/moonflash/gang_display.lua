@@ -90,6 +90,11 @@ function gang_display:output(slot, text)
   if not self.opt.quiet then err(self, ("board %d, %s: %s"):format(slot.board, slot.port, text)) end
 end
 
+--- A step of a board; with --verbose.
+function gang_display:detail(slot, message)
+  if self.opt.verbose then self:output(slot, message) end
+end
+
 --- Something about the line itself.
 function gang_display:say(message)
   err(self, message)

@@ -87,6 +87,15 @@ function KINDS.hub(value)
     "a USB position as 'moonflash ports' shows it: hub:1-2.3"
 end
 
+-- Simulated boards get a MAC each, always the same for the same name, since boards
+-- with one MAC cannot be told apart.
+local function with_mac(item)
+  if not item:match "^sim:" or item:match "[?&]mac=" then return item end
+  local n = esp.crc32(item)
+  return ("%s%smac=60:01:94:%02x:%02x:%02x"):format(item, item:find("?", 1, true) and "&" or "?",
+    n >> 16 & 0xff, n >> 8 & 0xff, n & 0xff)
+end
+
 local function parse_item(item)
   if item == "all" then return { kind = "all" } end
   if permanent(item) then return { kind = "name", name = item, permanent = true } end
@@ -107,7 +116,8 @@ local function parse_item(item)
 end
 
 --- Reads what `--ports` says.
--- @tparam string text items between commas
+-- @tparam string text items between commas; of several simulated boards each gets a
+--   MAC of its own where none is given
 -- @treturn {spec,...} `kind` and what belongs to it
 -- @raise `usage`
 function gang_ports.parse(text)
@@ -117,6 +127,9 @@ function gang_ports.parse(text)
   end
   if #specs == 0 then
     errors.raise("usage", "--ports names no port", { hint = "--ports all" })
+  end
+  if #specs > 1 then
+    for _, spec in ipairs(specs) do spec.name = spec.name and with_mac(spec.name) end
   end
   if #specs > MAX_PORTS then
     errors.raise("usage", ("--ports: more than %d"):format(MAX_PORTS))

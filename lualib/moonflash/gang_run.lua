@@ -118,7 +118,18 @@ end
 
 local HEARD <const> = {}
 
-function HEARD.chip(self, slot, e) start_hooks(self, "start", slot, { chip = e.chip }) end
+function HEARD.chip(self, slot, e)
+  start_hooks(self, "start", slot, { chip = e.chip })
+  local twin = self.line:twin_of(slot)
+  if not twin then return end
+  local message = ("board %d has the same MAC; what is kept by MAC (ledger, unfinished work) may mix"
+    .. " them up"):format(twin.board)
+  tell(self, slot, "warning", { message = message })
+  self.display:warn(slot, message)
+end
+
+function HEARD.stage(self, slot, e) self.display:detail(slot, e.message) end
+
 function HEARD.output(self, slot, e)
   for s in e.text:gmatch "[^\n]+" do self.display:output(slot, text.escape(s)) end
 end

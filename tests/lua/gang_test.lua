@@ -180,6 +180,18 @@ function TestLine:test_the_next_board_inherits_nothing()
   lu.assertEquals(slot.exit, 1)
 end
 
+function TestLine:test_two_boards_with_one_mac_are_noticed()
+  local line = line_of { waits = true }
+  line:look(here("a", "b"), 0)
+  local a, b = start(line, 0), start(line, 0)
+  line:event(a, { event = "chip", mac = "0a" }, 1)
+  lu.assertNil(line:twin_of(a))
+  line:event(b, { event = "chip", mac = "0a" }, 1)
+  lu.assertEquals(line:twin_of(b), a)
+  line:finish(a, "exit", 0, 2)
+  lu.assertNil(line:twin_of(b))
+end
+
 local function line_with(exits)
   local line, names = line_of { waits = false }, {}
   for i in ipairs(exits) do names[i] = "sim:" .. i end
@@ -304,6 +316,18 @@ function TestPorts:test_several_items_and_bad_ones()
     ["com:3"] = "names no port" } do
     lu.assertErrorMsgContains(why, gang_ports.parse, text)
   end
+end
+
+function TestPorts:test_of_several_simulated_boards_each_has_its_mac()
+  local seen = {}
+  for _, spec in ipairs(gang_ports.parse "sim:b{1..16}.flash?size=4M,sim:x") do
+    local mac = spec.name:match "[?&]mac=(60:01:94:%x%x:%x%x:%x%x)$"
+    lu.assertNil(seen[mac], spec.name)
+    seen[mac] = true
+  end
+  lu.assertEquals(gang_ports.parse("sim:a,sim:b?mac=1")[2].name, "sim:b?mac=1")
+  lu.assertEquals(gang_ports.parse("sim:a")[1].name, "sim:a")
+  lu.assertEquals(gang_ports.parse("sim:a,sim:b")[1].name, gang_ports.parse("sim:b,sim:a")[2].name)
 end
 
 function TestPorts:test_globs_do_not_cross_folders_and_magic_characters_mean_themselves()
