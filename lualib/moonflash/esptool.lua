@@ -8,6 +8,7 @@
 local config <const> = require "moonflash.esptool_config"
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
+local line <const> = require "moonflash.esptool_line"
 local options <const> = require "moonflash.esptool_options"
 local report <const> = require "moonflash.report"
 local text <const> = require "moonflash.text"
@@ -37,17 +38,17 @@ Job.__index = Job
 --- Prints a line by its name; nothing with --silent, nothing where this way of
 -- speaking has no such line.
 function Job:say(name, ...)
-  local line = not self.opt.silent and words.line(self.form, name, ...)
-  if not line then return end
+  local said = not self.opt.silent and words.line(self.form, name, ...)
+  if not said then return end
   if self.line_open then io.stdout:write "\n" end
   self.line_open = false
-  print(line)
+  print(said)
   io.stdout:flush()
 end
 
 --- Prints a line as it is; nothing with --silent.
-function Job:print(line)
-  if not self.opt.silent then print(line) end
+function Job:print(said)
+  if not self.opt.silent then print(said) end
 end
 
 --- Prints a line of progress: drawn anew on a terminal, a line of its own in a log.
@@ -56,12 +57,12 @@ end
 -- @param ... the line's places
 function Job:progress(name, last, ...)
   if self.opt.silent or self.opt["no-progress"] then return end
-  local line = words.line(self.form, name, ...)
+  local said = words.line(self.form, name, ...)
   if self.terminal then
-    io.stdout:write("\r", line, "\27[K", last and "\n" or "")
+    io.stdout:write("\r", said, "\27[K", last and "\n" or "")
     self.line_open = not last
   else
-    print(line)
+    print(said)
   end
   io.stdout:flush()
 end
@@ -76,7 +77,7 @@ local function read_arguments(path)
 end
 
 local function show_help(name)
-  for _, line in ipairs(options.help(name)) do print(line) end
+  for _, row in ipairs(options.help(name)) do print(row) end
 end
 
 local function new_job(parsed, defaults)
@@ -86,7 +87,7 @@ local function new_job(parsed, defaults)
 end
 
 local function run(state, args, program, defaults)
-  local parsed = options.parse(options.expand(args, read_arguments), os.getenv, program)
+  local parsed = line.parse(line.expand(args, read_arguments), os.getenv, program)
   if parsed.opt.help or not parsed.command then
     show_help(parsed.command)
     return parsed.opt.help and 0 or parsed.form == "classic" and 1 or EXIT_FATAL

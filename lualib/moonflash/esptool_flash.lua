@@ -86,7 +86,8 @@ local function compressed_bytes(job, part)
   local opt = job.opt
   if opt["no-compress"] or opt["no-stub"] and not opt.compress then return nil end
   local packed = #esp.deflate(part.data, LEVEL, "zlib")
-  return packed < #part.data and packed or nil
+  -- version 5 does not speak of what grows by it
+  return (packed < #part.data or job.form == "classic") and packed or nil
 end
 
 -- What was written, file by file: the time of all is shared by their sizes.

@@ -1,12 +1,13 @@
 -- The command line of esptool: both spellings of every command and option. Which
 -- there are is written down here from esptool's documentation.
 local lu = require "luaunit"
+local line_of = require "moonflash.esptool_line"
 local options = require "moonflash.esptool_options"
 
 local function parse(line, env, program)
   local words = {}
   for word in line:gmatch "%S+" do words[#words + 1] = word end
-  return options.parse(words, function(name) return env and env[name] end, program)
+  return line_of.parse(words, function(name) return env and env[name] end, program)
 end
 
 local function refuses(code, text, line, env)
@@ -243,7 +244,8 @@ function TestWords:test_file_commands()
     .. " --elf-sha256-offset 0xb0 --min-rev 0 --dont-append-digest a.elf").opt
   lu.assertEquals({ opt.version, opt.output, opt["flash-size"], opt["use-segments"],
     opt["elf-sha256-offset"], opt.filename }, { "2", "out.bin", "1MB", true, 0xb0, "a.elf" })
-  opt = parse("merge_bin --output m.uf2 -f uf2 --chunk-size 256 --md5-disable -t 0x1000 0x1000 a").opt
+  opt = parse("merge_bin --output m.uf2 -f uf2 --chunk-size 256 --md5-disable -t 0x1000"
+    .. " 0x1000 a").opt
   lu.assertEquals({ opt.output, opt.format, opt["chunk-size"], opt["md5-disable"],
     opt["target-offset"] }, { "m.uf2", "uf2", 256, true, 0x1000 })
   lu.assertEquals(parse("merge_bin -o m --fill-flash-size 4MB 0 a").opt["fill-flash-size"], "4MB")
@@ -267,7 +269,7 @@ end
 TestArgumentFiles = {}
 
 local function expand(args, content)
-  return options.expand(args, function(name)
+  return line_of.expand(args, function(name)
     lu.assertEquals(name, "flash_args")
     return content
   end)
