@@ -38,7 +38,7 @@ end
 local function see(self, slot, port, now)
   slot.permanent = port.permanent
   if not slot.since then
-    slot.since = self.looks == 1 and now - SETTLE_S or now
+    slot.since = self.looks == 1 and now - 2 * SETTLE_S or now
     slot.fresh = slot.state ~= "running" and not self.opt.swap
     return true
   end

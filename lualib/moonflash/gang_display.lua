@@ -68,7 +68,7 @@ end
 --- A board has begun.
 function gang_display:started(slot)
   if self.live or self.opt.quiet then return end
-  err(self, ("board %d, %s: started"):format(slot.board, slot.port))
+  err(self, ("board %d, %s: started"):format(slot.board, gang_table.short_port(slot.port)))
 end
 
 --- A board has ended.
@@ -82,12 +82,13 @@ end
 --- A warning of a board.
 function gang_display:warn(slot, message)
   err(self, ("%s board %d, %s: %s"):format(self.paint:paint("warning", "warning:"), slot.board,
-    slot.port, message))
+    gang_table.short_port(slot.port), message))
 end
 
 --- What a recipe printed itself.
 function gang_display:output(slot, text)
-  if not self.opt.quiet then err(self, ("board %d, %s: %s"):format(slot.board, slot.port, text)) end
+  if not self.opt.quiet then err(self, ("board %d, %s: %s"):format(slot.board,
+    gang_table.short_port(slot.port), text)) end
 end
 
 --- A step of a board; with --verbose.

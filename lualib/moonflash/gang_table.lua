@@ -196,7 +196,7 @@ end
 -- @treturn string state, "ok" or "failed"
 -- @treturn string the rest
 function gang_table.ended_line(slot)
-  return slot.state, ("board %d, %s%s: %s"):format(slot.board, slot.port,
+  return slot.state, ("board %d, %s%s: %s"):format(slot.board, gang_table.short_port(slot.port),
     slot.mac and ", " .. slot.mac or "", result(slot))
 end
 
