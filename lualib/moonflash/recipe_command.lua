@@ -65,7 +65,8 @@ end
 -- What 'moonflash flash.lua --help' says.
 local function parser_for(path, recipe, resolved, loader)
   local d = resolved.description
-  local parser = cli.parser(path, d.about or d.name or ("Carries out the recipe %s."):format(path),
+  local about = d.about or d.name or ("Carries out the recipe %s."):format(path)
+  local parser = cli.parser(path, (about:gsub("[\0-\8\11-\31\127]", "?")),
     ("example:\n  moonflash %s -p /dev/ttyUSB0"):format(path))
   parser:flag("-n --dry-run", "print the plan and change nothing")
   parser:flag("--full", "write also what is there already")

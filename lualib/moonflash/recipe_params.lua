@@ -196,7 +196,7 @@ local function help_of(p)
     if type(shown) == "boolean" then shown = shown and "yes" or "no" end
     notes[#notes + 1] = "default: " .. tostring(shown)
   end
-  return (p.help or "") .. (#notes > 0 and ("%s(%s)"):format(p.help and " " or "",
+  return (p.help or ""):gsub("%c", " ") .. (#notes > 0 and ("%s(%s)"):format(p.help and " " or "",
     table.concat(notes, ", ")) or "")
 end
 

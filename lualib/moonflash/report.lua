@@ -144,10 +144,19 @@ function report.event(name, fields)
   write_event(name, fields)
 end
 
+-- What is shown may hold names out of files and recipes: of all control characters only
+-- line ends, tabs and our own colours reach the terminal.
+local CONTROL <const> = "[\0-\8\11-\31\127]"
+local function shown(line)
+  if not line:find(CONTROL) then return line end
+  return (line:gsub("[\1\2]", text.escape):gsub("\27(%[[%d;]*m)", "\1%1"):gsub(
+    "[\0\2-\8\11-\31\127]", text.escape):gsub("\1", "\27"))
+end
+
 local function say(line)
   if state.json or state.quiet then return end
   close_line()
-  io.stderr:write(line, "\n")
+  io.stderr:write(shown(line), "\n")
 end
 
 --- Says which step begins.
@@ -170,7 +179,7 @@ function report.warn(format, ...)
   report.event("warning", { message = line })
   if state.json or state.silent then return end
   close_line()
-  io.stderr:write(state.err:paint("warning", "warning:"), " ", line, "\n")
+  io.stderr:write(state.err:paint("warning", "warning:"), " ", shown(line), "\n")
 end
 
 local LOG_EVERY_S <const> = 10    -- between lines of progress where they stay
@@ -226,7 +235,7 @@ end
 function report.line(format, ...)
   if state.json then return end
   close_line()
-  put(select("#", ...) > 0 and format:format(...) or format, "\n")
+  put(shown(select("#", ...) > 0 and format:format(...) or format), "\n")
 end
 
 --- What a recipe prints; an event with `--json`.

@@ -96,6 +96,13 @@ static void set_limits(unsigned cpu_ms)
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1), ANSWER(SECCOMP_RET_ALLOW), \
 	ANSWER(SECCOMP_RET_ERRNO | EPERM)
 
+/* What a sanitizer's run-time library asks for now and then. */
+#ifdef __SANITIZE_ADDRESS__
+#define ALLOW_SANITIZER ALLOW(SYS_sigaltstack), ALLOW(SYS_sched_yield), ALLOW(SYS_gettid),
+#else
+#define ALLOW_SANITIZER
+#endif
+
 /* What an interpreter without files needs: its link, memory (never executable),
  * clocks, a twin of itself on request, and an end. Everything else answers EPERM. */
 static const struct sock_filter filter[] = {
@@ -109,7 +116,7 @@ static const struct sock_filter filter[] = {
 	ALLOW(SYS_gettimeofday), ALLOW(SYS_restart_syscall), ALLOW(SYS_rt_sigreturn),
 	ALLOW(SYS_futex), ALLOW(SYS_getrandom), ALLOW(SYS_recvmsg), ALLOW(SYS_close),
 	ALLOW(SYS_wait4), ALLOW_WITH(SYS_clone, SIGCHLD),
-	ALLOW_WITH(SYS_prctl, PR_SET_PDEATHSIG),
+	ALLOW_WITH(SYS_prctl, PR_SET_PDEATHSIG), ALLOW_SANITIZER
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 3),
 	LOAD(LOW_WORD(args[2])),
 	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 1, 0),

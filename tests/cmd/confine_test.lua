@@ -254,7 +254,9 @@ function TestConfine:test_a_gang_gives_each_board_a_process_of_the_recipes()
   local path = self:file [[local mf, n = require "moonflash", 0
     return mf.recipe { api = 1, parts = { mf.bytes(0x1000, function(u) n = n + 1 return "unit " .. n end) },
       before = function() n = n + 10 end }]]
-  local _, err = good("gang", path, "--once", "--ports", ("sim:%s/b{1..3}.flash?size=1M"):format(self.dir))
+  local ports = {}
+  for i = 1, 3 do ports[i] = ("sim:%s/b%d.flash?size=1M&mac=60:01:94:00:00:0%d"):format(self.dir, i, i) end
+  local _, err = good("gang", path, "--once", "--ports", table.concat(ports, ","))
   for i = 1, 3 do
     lu.assertEquals(harness.read(("%s/b%d.flash"):format(self.dir, i)):sub(0x1001, 0x1007), "unit 11", err)
   end

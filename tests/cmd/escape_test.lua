@@ -56,6 +56,7 @@ local function run_case(self, case)
   args[#args + 1] = options.test and "test" or nil
   args[#args + 1] = self.dir .. "/proj/flash.lua"
   if not options.test then args[#args + 1] = not options.recipe and self.dir or nil end
+  args[#args + 1] = options.help and "--help" or nil
   local out, err, got = harness.run(table.unpack(args))
   local all = out .. err
   lu.assertEquals(got, exit, name .. ": " .. all)
@@ -346,6 +347,12 @@ add {
   { "a log line with control characters", hook "before = function(dev) dev:log('\\27[2J%s', '\\7') dev:show '\\27c' end", 0, "?[2J?", RUN },
   { "a refusal with control characters", hook "before = function(dev) dev:refuse('\\27[2J', '\\27c') end", 5, "\\x1b[2J", RUN },
   { "a part's name with control characters", parts "mf.bytes(0x1000, 'abcd', '\\27[2J')", 0, "ok:", RUN },
+  { "a stage's name with control characters", recipe("stages = { { name = 'a\\27[2Jb', parts = { mf.bytes(0x1000,"
+    .. " 'abcd') } }, { name = '\\1\\27c', parts = { mf.bytes(0x2000, 'abcd') } } }"), 0, "ok:", RUN },
+  { "a test's name with control characters", test "name = '\\27[2J', expect = function(t) t:expect(true, '\\27c') end",
+    0, "ok:", TEST },
+  { "help with control characters", hook "about = '\\27[2Jabout', params = { x = { help = '\\27chelp' } }", 0,
+    "[2Jabout", { "--quiet", "-b", "auto", recipe = true, help = true } },
   { "a bad pattern on the console", recipe "parts = { mf.bytes(0x1000, ('x'):rep(64)) }, after = function(dev) dev:expect(('.-'):rep(30) .. '\\1', 5) end", 8, "", { "-p", "sim:",
     "--allow=time=0.2", recipe = true } },
   { "test: a file outside expected", test "expect = function(t) t:expect_region(0x1000, '../secret/secret.txt') end", 7, OUTSIDE, TEST },
