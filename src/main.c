@@ -50,6 +50,7 @@ static void catch_signals(void)
 	for (i = 0; i < sizeof caught / sizeof caught[0]; i++)
 		sigaction(caught[i], &sa, NULL);	/* no SA_RESTART: poll must wake */
 	signal(SIGPIPE, SIG_IGN);	/* a closed pipe must not stop a half-done write */
+	signal(SIGXFSZ, SIG_IGN);	/* nor a limit of file sizes: write(2) says EFBIG */
 }
 
 static int is_users(lua_State *L, lua_Debug *ar)
@@ -66,8 +67,10 @@ static void on_count(lua_State *L, lua_Debug *ar)
 	if (!port_interrupted)
 		return;
 	lua_sethook(L, on_count, LUA_MASKCOUNT | LUA_MASKLINE, HOOK_EVERY);
-	if (ar->event == LUA_HOOKLINE && !is_users(L, ar))
+	if ((ar->event == LUA_HOOKLINE || port_interrupted == PORT_INTERRUPT_TOLD) &&
+	    !is_users(L, ar))
 		return;
+	port_interrupted = PORT_INTERRUPT_TOLD;
 	lua_getfield(L, LUA_REGISTRYINDEX, INTERRUPT_KEY);	/* what cli.lua wants raised */
 	lua_error(L);
 }

@@ -93,6 +93,8 @@ function files.check_writable(path)
   if lfs.attributes(path, "mode") == "directory" then
     errors.raise("file", path .. " is a folder, not a file")
   end
+  local kind = lfs.attributes(path, "mode")
+  if kind and kind ~= "file" then return end     -- a device or a pipe: it shows when it is written
   local part = path .. ".part"
   local f, why, errno = io.open(part, "wb")
   if not f then errors.check(nil, "cannot create " .. why, errno) end
@@ -105,7 +107,9 @@ end
 -- @tparam string bytes
 -- @raise `io`
 function files.write(path, bytes)
-  errors.check(esp.write_file(path, bytes))
+  local ok, message, code = esp.write_file(path, bytes)
+  errors.check(ok, message, code, { hint = "make room or name another place; a file that was"
+    .. " there already is as it was" })
 end
 
 return files

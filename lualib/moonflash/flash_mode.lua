@@ -81,7 +81,8 @@ function flash_mode.choose(facts)
     return { mode = "keep", why = "kept as asked", changes = false, probe = false,
       warnings = facts.image_mode and warnings_for(facts.image_mode, facts) or {} }
   elseif asked ~= "auto" then
-    return { mode = asked, why = "as asked", changes = asked ~= facts.image_mode, probe = false,
+    return { mode = asked, why = "as asked", changes = asked ~= facts.image_mode,
+      probe = facts.can_probe or false,
       warnings = warnings_for(asked, facts) }
   end
   local mode, why = automatic(facts)

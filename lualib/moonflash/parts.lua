@@ -79,7 +79,10 @@ local NEVER <const> = { esp32 = true, elf = true, intelhex = true, uf2 = true, e
 
 local function check_data(part, force)
   local foreign = image.parse(part.data).foreign
-  if not foreign or not NEVER[foreign.kind] or force then return end
+  if not foreign or not NEVER[foreign.kind] then return end
+  if force then
+    return report.warn("%s: this is %s; written because of --force", part.name, foreign.name)
+  end
   errors.raise("image", ("%s is %s, which the chip cannot use as it is"):format(part.name,
     foreign.name), { hint = foreign.hint or "--force writes it all the same" })
 end

@@ -142,6 +142,10 @@ local function by_sectors(steps)
   return out
 end
 
+-- The word with the magic byte, without which the chip's ROM starts nothing, comes
+-- last; with it, over itself, what is before and behind it in one small program.
+local MAGIC <const>, FIRST <const> = 4, 32
+
 -- The boot sector is written when the rest is proven: nothing on the way to the ROM
 -- is checked, and an image with a wrong byte behind its first segments would start.
 local function prove_rest(self, plan)
@@ -161,10 +165,14 @@ end
 -- @tparam plan plan
 -- @tparam[opt] function progress bytes programmed so far, and the address
 function rom_loader:run(plan, progress)
-  local done = 0
-  for _, step in ipairs(by_sectors(plan)) do
+  local done, steps = 0, by_sectors(plan)
+  for i, step in ipairs(steps) do
     if progress then progress(done, step.addr) end
-    if step.op == "program" and step.addr == 0 then prove_rest(self, plan) end
+    if i == #steps and step.op == "program" and step.addr == 0 and #step.data == SECTOR then
+      prove_rest(self, plan)
+      self:program(0, ("\xff"):rep(MAGIC) .. step.data:sub(MAGIC + 1))
+      step.data = step.data:sub(1, FIRST)
+    end
     if step.op == "erase" then
       self:erase(step.addr, step.size)
     else

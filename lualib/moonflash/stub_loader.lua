@@ -176,11 +176,18 @@ local function write_units(self, plan, range, count)
   end
 end
 
--- Writes the boot sector, after all else. A cut while its pages are programmed
--- leaves an image whose checksum the chip's ROM refuses.
+-- The word with the magic byte, without which the chip's ROM starts nothing.
+local MAGIC <const> = 4
+
+-- Writes the boot sector, after all else, and its first word after the rest of it: the
+-- image is there with the last thing that is programmed, or not at all. (The image's
+-- checksum has eight bits: of a header and half a sector one in 256 would start.)
 local function write_boot(self, sector)
   errors.check(self.stub:write_begin(0, SECTOR))
-  if sector.action == "write" then errors.check(self.stub:write_unit(0, sector.data)) end
+  if sector.action ~= "write" then return end
+  errors.check(self.stub:write_unit(MAGIC, sector.data:sub(MAGIC + 1)))
+  errors.check(self.stub:write_begin(0, SECTOR, true))
+  errors.check(self.stub:write_unit(0, sector.data:sub(1, MAGIC)))
 end
 
 local function finish(self)

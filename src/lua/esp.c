@@ -4,6 +4,8 @@ static const luaL_Reg nothing[] = { { NULL, NULL } };
 
 int esp_push_fail(lua_State *L, const struct esp_error *e)
 {
+	if (e->code == ESP_E_INTERRUPTED && port_interrupted)
+		port_interrupted = PORT_INTERRUPT_TOLD;
 	luaL_pushfail(L);
 	lua_pushstring(L, e->text);
 	lua_pushstring(L, esp_err_name(e->code));

@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -90,17 +93,55 @@ static void sync_folder(const char *path)
 	close(fd);
 }
 
+/* A device or a pipe takes bytes as they are; putting a file in its place would
+ * take it away from everybody. */
+static bool is_stream(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+static int write_stream(lua_State *L, const char *path, const char *s, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), bad, why;
+
+	if (fd < 0)
+		return fail_io(L, "open", path);
+	bad = write_all(fd, s, len);
+	why = errno;
+	if (close(fd) < 0 && bad == 0) {
+		bad = -1;
+		why = errno;
+	}
+	errno = why;
+	return bad < 0 ? fail_io(L, "write", path) : esp_push_ok(L, 0, NULL);
+}
+
+/* Where a name leads: what a symbolic link points at is written, not the link. */
+static const char *push_target(lua_State *L, const char *path)
+{
+	char *real = realpath(path, NULL);
+
+	lua_pushstring(L, real ? real : path);
+	free(real);
+	return lua_tostring(L, -1);
+}
+
 /* esp.write_file(path, bytes) -> true | nil, message, "io"
  * Beside its target (path.part), synced, then renamed: a good file is never
- * replaced by a part of a new one. */
+ * replaced by a part of a new one. A device or a pipe gets the bytes itself. */
 static int l_write_file(lua_State *L)
 {
-	const char *path = luaL_checkstring(L, 1);
+	const char *path = push_target(L, luaL_checkstring(L, 1));
 	size_t len;
 	const char *s = luaL_checklstring(L, 2, &len);
 	const char *part = lua_pushfstring(L, "%s.part", path);
-	int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	int bad, why;
+	int fd, bad, why;
+
+	if (is_stream(path))
+		return write_stream(L, path, s, len);
+	fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 
 	if (fd < 0)
 		return fail_io(L, "create", part);

@@ -29,6 +29,10 @@ struct port;
  * clears it. Defined in port_signal.c. */
 extern volatile sig_atomic_t port_interrupted;
 
+/* Its value once the script that runs has heard of it, so that it hears it once
+ * and can say what has happened. */
+#define PORT_INTERRUPT_TOLD 2
+
 /* What a kind of port provides. All but close may fail: < 0 is an enum esp_err
  * with its text in p->err. A kind that cannot do a thing (modem lines on a
  * pseudo-terminal) does nothing and answers 0; `features` says so. */

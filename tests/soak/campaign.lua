@@ -137,7 +137,7 @@ function campaign.run(options)
   for i = 0, options.n - 1 do
     local seed = options.seed + i
     local job = list[seed % #list + 1]
-    local loader = loader_of(seed // #list, job.slow)
+    local loader = options.loader or loader_of(seed // #list, job.slow)
     local facts, bad = facts_of(job, loader, options.extra)
     local s = facts and schedule.of(seed, facts) or { seed = seed, items = {}, kind = "none" }
     local wrong, r = bad, nil

@@ -86,7 +86,10 @@ local function manners(run)
   if run.code == 0 and not ok then return "exit 0 without ok:" end
   if run.code ~= 0 and ok then return "ok: and exit " .. run.code end
   if run.code ~= 0 and not run.err:find "moonflash: [^\n]" then return "no message" end
-  if run.code ~= 0 and not run.err:find "\nhint: [^\n]" then return "no hint" end
+  -- a wrong option or file is named; what to do about it is plain
+  if run.code ~= 0 and run.code ~= 2 and run.code ~= 6 and not run.err:find "\nhint: [^\n]" then
+    return "no hint"
+  end
   if run.err:find "%.lua:%d+:" then return "an error of our own" end
 end
 
@@ -111,9 +114,10 @@ function judge.run(job, run)
   if run.bad_modes and job.boot and want and boots(run.after) then
     run = setmetatable({ after = with_mode_of(want, run.after) }, { __index = run })
   end
+  if run.false_size then return judge.of_a_liar(run) end
   local at = differs_outside(run.before, run.after, job.ranges)
   if at then return ("flash outside the plan changed at 0x%06x"):format(at) end
-  if not run.false_size and is_mixed(job, run.before, run.after) then return "half old and half new, and it boots" end
+  if is_mixed(job, run.before, run.after) then return "half old and half new, and it boots" end
   if run.code == "killed" then return nil end
   local bad = manners(run)
   if bad then return bad end
@@ -123,6 +127,17 @@ function judge.run(job, run)
     return ("exit %d and flash changed"):format(run.code)
   end
   if run.code == 8 and not names_a_repair(run) then return "no way to repair it is named" end
+end
+
+-- A chip whose id says another size: too large shows as soon as something was
+-- written, too small never does.
+function judge.of_a_liar(run)
+  if run.code == "killed" then return nil end
+  local bad = manners(run)
+  if bad then return bad end
+  if run.code == 0 or run.code == 8 or run.code == 130 then return nil end
+  return run.after ~= run.before and ("exit %d and flash changed"):format(run.code)
+    or not run.allowed[run.code] and "exit " .. run.code or nil
 end
 
 --- Judges a run that should have succeeded.
