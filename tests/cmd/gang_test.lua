@@ -165,10 +165,10 @@ function TestGang:test_a_process_that_dies_is_told_and_touches_no_other()
 end
 
 function TestGang:test_a_process_that_hangs_is_stopped()
-  local ends, code = self:naughty({ "stopped", "endless", "prints" }, "--timeout", "1")
+  local ends, code = self:naughty({ "stopped", "endless", "prints" }, "--timeout", "0.6")
   for _, name in ipairs { "stopped", "endless", "prints" } do
     lu.assertEquals({ name, ends[name].exit }, { name, 1 })
-    lu.assertStrContains(ends[name].message, "no sign of life for 1 s")
+    lu.assertStrContains(ends[name].message, "no sign of life for 0.6 s")
   end
   lu.assertEquals(code, 1)
 end
@@ -275,7 +275,7 @@ function TestGang:test_the_next_board_behind_an_adapter_that_stays_starts_with_s
   local g = self:start({ "rfc2217://127.0.0.1:" .. port }, "--swap", "--count", "2", "write", "0x10000",
     self.data)
   lu.assertEquals(g:wait("board_end", 1).mac, "60:01:94:00:00:11")
-  esp.sleep(1500)                                -- it stays, is asked, and is not written again
+  esp.sleep(1200)                                -- it stays, is asked, and is not written again
   first:close()
   local second = self:fixture("second", "60:01:94:00:00:12", port)
   local e = g:wait("board_end", 2)
@@ -287,7 +287,7 @@ function TestGang:test_the_next_board_behind_an_adapter_that_stays_starts_with_s
 end
 
 function TestGang:test_ctrl_c_lets_boards_finish_and_ends_the_line()
-  local g = self:start({ self:sim("a", "&pace=real"), self.dir .. "/none*" }, "-b", "115200", "write",
+  local g = self:start({ self:sim("a", "&pace=real"), self.dir .. "/none*" }, "-b", "230400", "write",
     "0x10000", self.data)
   g:wait "chip"
   g:signal "INT"
