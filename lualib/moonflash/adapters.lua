@@ -16,8 +16,9 @@ end
 local function load_all()
   local name = file_name()
   local f <close> = name and io.open(name, "rb") or nil
-  local all = f and require("dkjson").decode(f:read(65536) or "")
-  return type(all) == "table" and all or {}
+  -- it raises where brackets are nested too deeply
+  local ok, all = pcall(require("dkjson").decode, f and f:read(65536) or "")
+  return ok and type(all) == "table" and all or {}
 end
 
 --- The key of an adapter: its serial number where it has one, else its path. Ports

@@ -53,7 +53,9 @@ static void sync_replies(struct hostile *h)
 static void bad_escapes(struct hostile *h) { over_and_over(h, "\xc0\xdb\0\xdb\xc0", 5); }
 static void terminal_commands(struct hostile *h)
 {
-	over_and_over(h, "\33[2J\33]0;owned\7\33[31mrst cause:2, boot mode:(1,6)\33P\r\n\x9b" "2J", 56);
+	static const char text[] = "\33[2J\33]0;owned\7\33[31mrst cause:2, boot mode:(1,6)\33P\r\n\x9b" "2J";
+
+	over_and_over(h, text, sizeof text - 1);
 }
 
 /* As fast as it is taken: 1 GiB, were there time. */
@@ -430,6 +432,8 @@ static void become_program(const struct peer_case *c, const struct run *r)
 	dup2(fd, STDERR_FILENO);
 	if (c->lie)
 		nap_ms(400);	/* until the chip is in its loader: it measures the rate there */
+	/* The library behind rfc2217:// forgets some bytes; others look for leaks. */
+	setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
 	unsetenv("MOONFLASH_PORT");
 	unsetenv("MOONFLASH_BAUD");
 	execv(all.program, (char **)argv);

@@ -4,7 +4,7 @@
  * What it is given ends, within limits on instructions and memory, in an answer
  * or in an error table with a code; tests/fuzz/reader.lua judges that. libFuzzer
  * sees nothing of Lua code by itself: a line hook counts which line followed which.
- * fuzz-sources: src/lua/esp_bytes.c src/embed.c -Wl,-Bstatic -llua5.4 -ldeflate -lmd -Wl,-Bdynamic -lm -ldl
+ * fuzz-sources: src/lua/esp_bytes.c src/embed.c -Wl,-Bstatic -l:liblua5.4-filesystem.a -llua5.4 -ldeflate -lmd -Wl,-Bdynamic -lm -ldl
  */
 #include "../../src/embed.h"
 #include "../../src/lua/esp_lua.h"
@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+int luaopen_lfs(lua_State *L);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed);
@@ -121,6 +122,7 @@ static int load_target(lua_State *L)
 {
 	luaL_openlibs(L);
 	luaL_requiref(L, "esp", open_esp, 0);
+	luaL_requiref(L, "lfs", luaopen_lfs, 0);
 	lua_getglobal(L, "table");
 	lua_getfield(L, -1, "insert");
 	lua_getglobal(L, "package");

@@ -1,7 +1,7 @@
 /* The stub, compiled for this machine, against a host that sends anything. Bytes
  * of the input become frames with the right CRC, or go to the line as they are.
  * Afterwards the stub must still empty its queue and say hello.
- * fuzz-sources: src/loader/stub.c src/loader/stub_boot.c src/loader/stub_rate.c src/loader/stub_frame.c src/loader/stub_window.c src/loader/stub_read.c src/loader/stub_flash.c src/loader/slip.c src/loader/reset.c src/loader/rom.c src/loader/rom_connect.c src/loader/rom_calls.c src/port/port.c src/esp_err.c src/sim/nor.c src/sim/nor_array.c src/sim/nor_family.c src/sim/nor_sfdp.c src/embed.c -ldeflate -lmd
+ * fuzz-sources: src/loader/stub*.c src/loader/slip.c src/loader/reset.c src/loader/rom.c src/loader/rom_connect.c src/loader/rom_calls.c src/port/port.c src/esp_err.c src/sim/nor*.c src/sim/fault.c src/embed.c -ldeflate -lmd
  */
 #include "../../src/embed.h"
 #include "../../src/loader/stub_impl.h"

@@ -1,7 +1,7 @@
 /* The stub's host side against a chip that sends anything. The first byte
  * chooses what is asked of it. Frames of the input get the right CRC and the
  * tag that is waited for, or go to the host as they are.
- * fuzz-sources: src/loader/stub.c src/loader/stub_boot.c src/loader/stub_rate.c src/loader/stub_frame.c src/loader/stub_window.c src/loader/stub_read.c src/loader/stub_flash.c src/loader/slip.c src/loader/reset.c src/loader/rom.c src/loader/rom_connect.c src/loader/rom_calls.c src/port/port.c src/esp_err.c src/embed.c -ldeflate
+ * fuzz-sources: src/loader/stub*.c src/loader/slip.c src/loader/reset.c src/loader/rom.c src/loader/rom_connect.c src/loader/rom_calls.c src/port/port.c src/esp_err.c src/embed.c -ldeflate
  */
 #include "../../src/embed.h"
 #include "../../src/loader/stub_impl.h"

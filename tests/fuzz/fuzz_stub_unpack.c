@@ -1,7 +1,8 @@
 /* The stub's inflate and packer and the host's unpacker: damaged streams stay
  * inside their buffers, and what is packed unpacks to itself.
- * fuzz-sources: src/loader/stub_read.c src/loader/stub_frame.c src/loader/stub_window.c src/loader/slip.c src/port/port.c src/esp_err.c -ldeflate
+ * fuzz-sources: src/loader/stub*.c src/loader/slip.c src/loader/reset.c src/loader/rom.c src/loader/rom_connect.c src/loader/rom_calls.c src/port/port.c src/esp_err.c src/embed.c -ldeflate
  */
+#include "../../src/embed.h"
 #include "../../src/loader/stub_impl.h"
 
 #include "../../src/stub/inflate.c"
@@ -10,6 +11,9 @@
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* No stub is inside. */
+const struct embed_file embed_files[] = { { NULL, NULL, NULL } };
 
 int port_serial_open(struct port *p, const char *path, uint32_t baud)
 {

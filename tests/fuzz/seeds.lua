@@ -4,6 +4,7 @@
 package.path = "tests/lua/?.lua;" .. package.path
 local backup = require "moonflash.backup"
 local chips = require "nodemcu_chips"
+local elf_writer = require "elf_writer"
 local esp = require "esp"
 local image = require "moonflash.image"
 local init_data = require "moonflash.init_data"
@@ -61,6 +62,21 @@ local elf = "\x7fELF\1\1\1" .. ("\0"):rep(9) .. ("<I2I2I4I4I4I4I4I2I2I2I2I2I2"):
   .. section(0, 0, 0, 0) .. section(2, at, #symbols, 2) .. section(3, at + #symbols, #names, 0)
 put("elf", "two-symbols", elf)
 put("elf", "cut", elf:sub(1, -10))
+
+-- ---- images of ELF files, packed files, command lines of esptool ----
+put("elf_image", "three-sections", elf_writer.write { entry = 0x40100004, sections = {
+  { name = ".text", addr = 0x40100000, data = ("\0"):rep(64) },
+  { name = ".data", addr = 0x3FFE8000, data = "abc" },
+  { name = ".irom0.text", addr = 0x40210000, data = ("i"):rep(20) } } })
+put("elf_image", "empty", elf_writer.write { entry = 0, sections = {} })
+local hello <const> = "\x1f\x8b\8\0\0\0\0\0\0\3" .. esp.deflate("hello", 1)
+  .. ("<I4I4"):pack(esp.crc32("hello"), 5)
+put("gzip", "one", hello)
+put("gzip", "two", hello .. hello)
+put("gzip", "cut", hello:sub(1, -3))
+put("esptool", "write", "--port\n/dev/ttyUSB0\n-b460800\nwrite_flash\n-fm\ndio\n0x0\na.bin\n")
+put("esptool", "diff", "write-flash\n0\na\n--diff-with\nskip\n--flash-size=detect\n-zp\n")
+put("esptool", "config", "[esptool]\nconnect_attempts = 3\ncustom_reset_sequence = D0|R1|W0.1\n")
 
 -- ---- hex, uf2 ----
 put("intelhex", "two-areas", intelhex.build { { addr = 0xFFF8, data = ("x"):rep(20) },
@@ -168,3 +184,15 @@ put("rfc2217_server", "asks-everything", AGREED .. control(1, "\0\1\194\0") .. c
 put("rfc2217_server", "absurd-values", AGREED .. control(1, "\255\255\255\255\255\255\255\255")
   .. control(1, "") .. control(5, ("\7"):rep(100)) .. control(200, "x") .. IAC .. SB)
 put("rfc2217_server", "data-only", ("moonflash"):rep(100))
+
+-- ---- what stands beside recipes, and esptool's words ----
+put("units", "csv", "mac,ssid,key\r\n60:01:94:a5:b6:9c,\"home, \"\"two\"\"\",x\r\n")
+put("units", "json", 'J[{"mac":"60:01:94:a5:b6:9c","ssid":"home"}]')
+put("units", "nested", "J" .. ("["):rep(3000))
+put("units", "template", "wifi.sta.config { ssid = '{{ssid}}' } {{ 1 }} {{")
+put("esptool", "write", "--port\n/dev/ttyUSB0\nwrite_flash\n-fm\ndio\n0x0\na.bin\n")
+put("esptool", "config", "[esptool]\ntimeout = 3\nopen_port_attempts = 2\n")
+local plain = ("moonflash "):rep(30)
+put("gzip", "small", "\x1f\x8b\x08\0\0\0\0\0\0\3" .. esp.deflate(plain)
+  .. ("<I4I4"):pack(esp.crc32(plain), #plain))
+put("gzip", "name-without-end", "\x1f\x8b\x08\x08\0\0\0\0\0\3name")

@@ -1,10 +1,26 @@
--- ELF files, for the names of their symbols.
+-- ELF files, for images and for the names of their symbols.
+local elf_image = require "moonflash.elf_image"
+local errors = require "moonflash.errors"
+local image = require "moonflash.image"
 local elf_symbols = require "moonflash.elf_symbols"
 local exception = require "moonflash.exception"
 local foreign = require "moonflash.foreign"
 
+-- Each version of image that it makes is sound.
+local function build(bytes)
+  for version = 1, 3 do
+    local ok, files = pcall(elf_image.build, bytes, { version = version })
+    if not ok and not errors.is(files) then error(files, 0) end
+    if ok and version == 1 then
+      local parsed = image.parse(files[1].bytes)
+      if parsed.problems[1] then error(parsed.problems[1].text, 0) end
+    end
+  end
+end
+
 local function read(bytes)
   foreign.recognise(bytes)
+  build(bytes)
   local symbols = elf_symbols.parse(bytes)
   local lines = exception.resolve("epc1=0x40201234 40100004 402ffffc 40000000", symbols)
   for _, addr in ipairs { 0, 0x40000000, 0x40201234, 0x402FFFFF, 0xFFFFFFFF } do
