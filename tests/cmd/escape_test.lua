@@ -8,7 +8,7 @@ local harness = require "harness"
 local lu = require "luaunit"
 
 local SECRET <const> = "canary-7d1f"
-local SECONDS <const> = 10       -- on a loaded machine; the stopped ones may compute for 1 s
+local SECONDS <const> = 30       -- on a loaded machine; those that are stopped compute for 0.2 s
 
 TestEscape = {}
 
@@ -353,7 +353,7 @@ add {
     0, "ok:", TEST },
   { "help with control characters", hook "about = '\\27[2Jabout', params = { x = { help = '\\27chelp' } }", 0,
     "[2Jabout", { "--quiet", "-b", "auto", recipe = true, help = true } },
-  { "a bad pattern on the console", recipe "parts = { mf.bytes(0x1000, ('x'):rep(64)) }, after = function(dev) dev:expect(('.-'):rep(30) .. '\\1', 5) end", 8, "", { "-p", "sim:",
+  { "a bad pattern on the console", recipe "parts = { mf.bytes(0x1000, ('x'):rep(64)) }, after = function(dev) dev:match(('.-'):rep(30) .. '\\1', 5) end", 8, "", { "-p", "sim:",
     "--allow=time=0.2", recipe = true } },
   { "test: a file outside expected", test "expect = function(t) t:expect_region(0x1000, '../secret/secret.txt') end", 7, OUTSIDE, TEST },
   { "test: a file outside put on the board", test "given = function(t) t:put_file(0, 'link') end", 7, OUTSIDE, TEST },
