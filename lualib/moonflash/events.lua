@@ -93,7 +93,9 @@ end
 
 function KEYWORDS.required(names, value, at)
   for _, name in ipairs(names) do
-    if type(value) == "table" and value[name] == nil then return ("%s has no '%s'"):format(at, name) end
+    if type(value) == "table" and value[name] == nil then
+      return ("%s has no '%s'"):format(at, name)
+    end
   end
 end
 

@@ -141,7 +141,9 @@ function run:poll()
     return outcome(self, 124, ("stopped after %d s"):format(LIMIT_S))
   end
   self.process:close()
-  if how == "signal" then return outcome(self, 128 + number, ("killed by signal %d"):format(number)) end
+  if how == "signal" then
+    return outcome(self, 128 + number, ("killed by signal %d"):format(number))
+  end
   local last = number ~= 0 and self.said:match "([^\n]*%S[^\n]*)%s*$"
   return outcome(self, number, last and text.escape(last) or nil)
 end

@@ -14,8 +14,8 @@ local SETTLE_S <const> = 0.4     -- a device file gets its owner after it appear
 --- Makes a line.
 -- @tparam table opt `count` good boards end it; `once`: only the ports of the first
 --   look, a board each; `stop_after` failures in a row end it; `at_once`: no more
---   boards at a time; `timeout` seconds without a sign of life; `waits`: boards may come later; `swap`:
---   boards change behind ports that stay
+--   boards at a time; `timeout` seconds without a sign of life; `waits`: boards may
+--   come later; `swap`: boards change behind ports that stay
 -- @tparam number now seconds, as for all that follows
 -- @treturn gang
 function gang.new(opt, now)
@@ -162,8 +162,8 @@ local LOST_HINT <const> = "what was written is not proven: flash this board agai
 
 -- How a process ended that could not say it itself.
 local function judge_silent_end(slot, how, number)
-  slot.message = slot.killed or how == "signal" and ("its process was killed (signal %d)"):format(number)
-    or slot.said or ("its process ended with exit %d and no word"):format(number)
+  slot.message = slot.killed
+    or how == "signal" and ("its process was killed (signal %d)"):format(number) or slot.said or ("its process ended with exit %d and no word"):format(number)
   slot.code = slot.changed and "chip_changed" or "script"
   slot.exit = slot.changed and 8 or not slot.killed and how == "exit" and number > 0 and number or 1
   slot.hint = slot.changed and LOST_HINT or nil
@@ -201,7 +201,9 @@ end
 function gang:overdue(now)
   local list = {}
   for _, slot in ipairs(self.slots) do
-    if slot.state == "running" and now - slot.sign > self.opt.timeout then list[#list + 1] = slot end
+    if slot.state == "running" and now - slot.sign > self.opt.timeout then
+      list[#list + 1] = slot
+    end
   end
   return list
 end

@@ -76,7 +76,9 @@ function gang_display:ended(slot, good)
   local state, rest = gang_table.ended_line(slot)
   if good and self.opt.quiet then return end
   out(self, report.style():paint(good and "ok" or "failure", state) .. ": " .. rest)
-  if slot.hint and not good then err(self, self.paint:paint("hint", "hint:") .. " " .. slot.hint) end
+  if slot.hint and not good then
+    err(self, self.paint:paint("hint", "hint:") .. " " .. slot.hint)
+  end
 end
 
 --- A warning of a board.

@@ -63,7 +63,9 @@ function gang_job.prepare(name, before, rest)
   check_words(rest)
   local job = setmetatable({ name = name, open = device.open }, gang_job)
   hold_at_the_board()
-  job.thread = coroutine.create(function() return xpcall(cli.run, cli.on_error, name, before, rest) end)
+  job.thread = coroutine.create(function()
+    return xpcall(cli.run, cli.on_error, name, before, rest)
+  end)
   local _, ok, e = assert(coroutine.resume(job.thread))
   if coroutine.status(job.thread) == "suspended" then
     job.options = ok

@@ -7,8 +7,8 @@ local gang_table <const> = require "moonflash.gang_table"
 local gang_options = {}
 
 -- gang's own options; all others are the command's. true: takes an argument.
-local OWN <const> = { ["--ports"] = true, ["--count"] = true, ["--once"] = false, ["--swap"] = false,
-  ["--stop-after"] = true, ["--at-once"] = true, ["--timeout"] = true, ["--exec-on"] = true }
+local OWN <const> = { ["--ports"] = true, ["--count"] = true, ["--once"] = false,
+  ["--swap"] = false, ["--stop-after"] = true, ["--at-once"] = true, ["--timeout"] = true, ["--exec-on"] = true }
 
 -- Global options that gang looks at too.
 local SHARED <const> = { ["--json"] = false, ["-q"] = false, ["--quiet"] = false, ["-v"] = false,

@@ -18,7 +18,8 @@ local function glob_pattern(glob)
   while i <= #glob do
     local no, set = glob:match("^%[(!?)([^%]]+)%]", i)
     local c = glob:sub(i, i)
-    pieces[#pieces + 1] = set and ("[%s%s]"):format(no == "!" and "^" or "", (set:gsub("%%", "%%%%")))
+    pieces[#pieces + 1] = set and ("[%s%s]"):format(no == "!" and "^" or "",
+        (set:gsub("%%", "%%%%")))
       or GLOB[c] or c:gsub("%W", "%%%0")
     i = i + (set and #set + #no + 2 or 1)
   end
@@ -107,7 +108,7 @@ local function parse_item(item)
   end
   if item:find "^[/.]" then
     if item:find "[*?%[]" then
-      return { kind = "glob", folder = item:match "^(.*)/", pattern = glob_pattern(item), glob = item }
+      return { kind = "glob", folder = item:match "^(.*)/", pattern = glob_pattern(item) }
     end
     return { kind = "name", name = item }
   end

@@ -122,8 +122,8 @@ function HEARD.chip(self, slot, e)
   start_hooks(self, "start", slot, { chip = e.chip })
   local twin = self.line:twin_of(slot)
   if not twin then return end
-  local message = ("board %d has the same MAC; what is kept by MAC (ledger, unfinished work) may mix"
-    .. " them up"):format(twin.board)
+  local message = ("board %d has the same MAC; what is kept by MAC (ledger, unfinished"
+    .. " work) may mix them up"):format(twin.board)
   tell(self, slot, "warning", { message = message })
   self.display:warn(slot, message)
 end

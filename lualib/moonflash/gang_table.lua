@@ -40,8 +40,8 @@ end
 
 -- A rate of what was only queued so far says nothing.
 local function rate(slot)
-  return slot.done > 0 and slot.seconds >= RATE_AFTER_S and numbers.rate_text(slot.done, slot.seconds)
-    or ""
+  if slot.done <= 0 or slot.seconds < RATE_AFTER_S then return "" end
+  return numbers.rate_text(slot.done, slot.seconds)
 end
 
 local function left(slot)
@@ -72,7 +72,7 @@ end
 
 local function result(slot)
   if slot.state == "ok" then
-    return ("%s%s"):format(numbers.time_text(slot.took), slot.message and ": " .. slot.message or "")
+    return numbers.time_text(slot.took) .. (slot.message and ": " .. slot.message or "")
   end
   if slot.state == "failed" then return ("exit %d: %s"):format(slot.exit, message(slot)) end
   return ""
@@ -81,8 +81,8 @@ end
 -- Columns from left to right; `need`: the order in which they get room. What is left
 -- of the line is for progress, then for the result.
 local COLUMNS <const> = {
-  { title = "PORT", of = function(s) return gang_table.short_port(s.port) end, width = 12, most = 24,
-    need = 1 },
+  { title = "PORT", of = function(s) return gang_table.short_port(s.port) end, width = 12,
+    most = 24, need = 1 },
   { title = "BOARD", of = function(s) return s.board and tostring(s.board) or "" end, width = 5,
     right = true, need = 4 },
   { title = "MAC", of = function(s) return s.mac or "" end, width = 17, need = 3 },
@@ -185,7 +185,9 @@ function gang_table.render(slots, totals, running, size, paint)
   local shown, hidden = pick(slots, math.max(1, size.height - 4))
   local lines = { heading(widths, paint) }
   for _, slot in ipairs(shown) do lines[#lines + 1] = row(slot, widths, rest, paint) end
-  if hidden > 0 then lines[#lines + 1] = paint:paint("dim", ("... %d more ports"):format(hidden)) end
+  if hidden > 0 then
+    lines[#lines + 1] = paint:paint("dim", ("... %d more ports"):format(hidden))
+  end
   if #slots == 0 then lines[#lines + 1] = paint:paint("dim", "waiting for boards") end
   lines[#lines + 1] = gang_table.totals_line(totals, running):sub(1, width)
   return lines
