@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -128,6 +129,43 @@ static const char *push_target(lua_State *L, const char *path)
 	return lua_tostring(L, -1);
 }
 
+/* Opens the file beside the target that is ours alone: path.part, which a
+ * killed process may have left, or path.part.PID while another one writes there.
+ * Pushes its name. */
+static int open_part(lua_State *L, const char *path)
+{
+	const char *part = lua_pushfstring(L, "%s.part", path);
+	int fd = open(part, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	struct stat held, named;
+
+	if (fd < 0)
+		return -1;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &held) == 0 &&
+	    stat(part, &named) == 0 && held.st_ino == named.st_ino &&
+	    held.st_dev == named.st_dev && ftruncate(fd, 0) == 0)
+		return fd;
+	close(fd);
+	lua_pop(L, 1);
+	part = lua_pushfstring(L, "%s.part.%d", path, (int)getpid());
+	return open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+}
+
+/* Renames before it closes, so that nobody takes the name over in between. */
+static int fill_and_rename(int fd, const char *part, const char *path, const char *s, size_t len)
+{
+	int bad = write_all(fd, s, len) < 0 || fsync(fd) < 0 || rename(part, path) < 0;
+	int why = errno;
+
+	if (bad)
+		unlink(part);
+	if (close(fd) < 0 && !bad) {
+		bad = 1;
+		why = errno;
+	}
+	errno = why;
+	return bad ? -1 : 0;
+}
+
 /* esp.write_file(path, bytes) -> true | nil, message, "io"
  * Beside its target (path.part), synced, then renamed: a good file is never
  * replaced by a part of a new one. A device or a pipe gets the bytes itself. */
@@ -136,30 +174,15 @@ static int l_write_file(lua_State *L)
 	const char *path = push_target(L, luaL_checkstring(L, 1));
 	size_t len;
 	const char *s = luaL_checklstring(L, 2, &len);
-	const char *part = lua_pushfstring(L, "%s.part", path);
-	int fd, bad, why;
+	int fd;
 
 	if (is_stream(path))
 		return write_stream(L, path, s, len);
-	fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-
+	fd = open_part(L, path);
 	if (fd < 0)
-		return fail_io(L, "create", part);
-	bad = write_all(fd, s, len) < 0 || fsync(fd) < 0;
-	why = errno;
-	if (close(fd) < 0 && !bad) {
-		bad = 1;
-		why = errno;
-	}
-	if (!bad && rename(part, path) < 0) {
-		bad = 1;
-		why = errno;
-	}
-	if (bad) {
-		unlink(part);
-		errno = why;
+		return fail_io(L, "create", lua_tostring(L, -1));
+	if (fill_and_rename(fd, lua_tostring(L, -1), path, s, len) < 0)
 		return fail_io(L, "write", path);
-	}
 	sync_folder(path);
 	return esp_push_ok(L, 0, NULL);
 }
