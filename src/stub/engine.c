@@ -16,8 +16,9 @@
 /* Design limits: several times the worst of the data sheets. */
 enum { PROGRAM_MS = 500, SECTOR_MS = 1500, BLOCK_MS = 6000, CHIP_MS = 250000 };
 
-/* How long to sleep before the flash is asked again whether it is ready. */
-enum { PROGRAM_REST_US = 20, ERASE_REST_US = 200 };
+/* How long to sleep before the flash is asked again whether it is ready. Hardly
+ * any chip programs 64 bytes in less than the first. */
+enum { PROGRAM_FIRST_US = 100, PROGRAM_REST_US = 10, ERASE_REST_US = 200 };
 
 #define SECTORS_64K 16
 #define SECTORS_32K 8
@@ -71,6 +72,7 @@ static void flash_started(struct engine *e, bool erasing, uint32_t addr, uint32_
 {
 	e->busy = true;
 	e->erasing = erasing;
+	e->rest_us = erasing ? ERASE_REST_US : PROGRAM_FIRST_US;
 	e->busy_since = hw_ms();
 	e->busy_limit = limit_ms;
 	e->busy_addr = e->where = addr;
@@ -281,9 +283,10 @@ void engine_rest(struct engine *e)
 		return;
 	if (s && (e->error || (s->f.op == WIRE_DATA && !e->unit[e->fill].full)))
 		return;
-	if (e->busy)
-		hw_rest(e->erasing ? ERASE_REST_US : PROGRAM_REST_US);
-	else if (engine_is_idle(e) && !s)
+	if (e->busy) {
+		hw_rest(e->rest_us);
+		e->rest_us = e->erasing ? ERASE_REST_US : PROGRAM_REST_US;
+	} else if (engine_is_idle(e) && !s)
 		hw_rest(0);
 }
 

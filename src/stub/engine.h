@@ -29,6 +29,7 @@ struct engine {
 	/* The command that the flash is busy with. */
 	bool busy, erasing;
 	uint32_t busy_since, busy_limit, busy_addr;
+	uint32_t rest_us;	/* until it is asked whether it is ready */
 	uint32_t erased_after;	/* what `erased` becomes when it is done */
 	uint32_t check;		/* a sector that was not blank before */
 	uint16_t erases;

@@ -187,8 +187,9 @@ enum wire_blob {
 	WIRE_BLOB_ENTRY = 4,	/* u32 */
 	WIRE_BLOB_FIRST_ADDR = 8, WIRE_BLOB_FIRST_SIZE = 12, WIRE_BLOB_FIRST_ENTRY = 16,
 	WIRE_BLOB_PACKED_ADDR = 20,
-	WIRE_BLOB_HEADER = 24,
+	WIRE_BLOB_RAM_END = 24,	/* it uses no data RAM between here and the stack */
+	WIRE_BLOB_HEADER = 28,
 };
-#define WIRE_BLOB_WORD 0x33464d6cu
+#define WIRE_BLOB_WORD 0x34464d6cu
 
 #endif

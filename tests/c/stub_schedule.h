@@ -115,6 +115,8 @@ static void make_unit(struct schedule *s, struct stub_frame *f, uint8_t *payload
 	else
 		memcpy(payload + 4, plain, n);
 	f->bytes = 4 + (packed ? packed : n);
+	if (one_in(s, 8))
+		f->len = 4 * schedule_random(s, 300);	/* not what is inside */
 	s->begun = f->addr + f->len;
 	if (one_in(s, 6))
 		payload[schedule_random(s, (uint32_t)f->bytes)] ^= 1u << schedule_random(s, 8);
@@ -141,6 +143,20 @@ static void make_queued(struct schedule *s, struct stub_frame *f, uint8_t *paylo
 	f->seq = (uint16_t)(s->next + (one_in(s, 6) ? schedule_random(s, 40) - 8 : 0));
 	if (f->seq == s->next)
 		s->next++;
+}
+
+/* A frame that does not end in time. */
+static size_t put_flood(struct schedule *s, uint8_t *to)
+{
+	size_t n = WIRE_HEADER + schedule_random(s, SCHEDULE_BYTES - WIRE_HEADER - 2), i;
+
+	to[0] = WIRE_END;
+	for (i = 1; i < n; i++)
+		to[i] = (uint8_t)(1 + schedule_random(s, 0xba));
+	to[1] = (uint8_t)(one_in(s, 2) ? WIRE_DATA : WIRE_PING);
+	put_le16(to + 1 + WIRE_SEQ, (uint16_t)(s->next + schedule_random(s, 30)));
+	to[n] = WIRE_END;
+	return n + 1;
 }
 
 static size_t put_noise(struct schedule *s, uint8_t *to)
@@ -184,6 +200,8 @@ static size_t schedule_next(struct schedule *s, uint8_t *to)
 	size_t n;
 	int wire;
 
+	if (one_in(s, 100))
+		return put_flood(s, to);
 	if (one_in(s, 8))
 		return put_noise(s, to);
 	if (one_in(s, 2))

@@ -1,7 +1,7 @@
 /* The stub against a host that sends anything. Its binary on the simulated chip
  * must stay inside its memory and answer afterwards; and the same sources,
  * compiled for this machine, must answer the same.
- * FRAMES=1000000 SEED=n make a long run of it. */
+ * FRAMES=1000000 SEED=n make a long run of it; an argument names one test. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "../../src/embed.h"
 #include "../../src/port/port_sim.h"
 #include "../../src/sim/chip_impl.h"
 /* Both have a function of that name. */
@@ -23,8 +24,9 @@ enum {
 	BURST = 16,		/* frames between two looks */
 	RATE = 921600,
 	TEXT = 0x40100000, TEXT_SIZE = CHIP_IRAM_BYTES,
-	/* Data RAM by src/stub/stub.ld, and what the ROM keeps for itself and for
-	 * the stack; below it lies where the stub was unpacked to, unused since. */
+	/* Data RAM by src/stub/stub.ld, which ends where the binary says, and what
+	 * the ROM keeps for itself and for the stack; below it lies where the stub
+	 * was unpacked to, unused since. */
 	STUB_RAM = 0x3ffe8000 + WIRE_FIRST_TEXT, ROM_RAM = 0x3fffc000, STACK = 0x3fffeb30,
 };
 
@@ -82,13 +84,29 @@ static void settle(struct port *p)
 static struct {
 	uint8_t text[TEXT_SIZE], below[STUB_RAM - CHIP_DRAM], rom[STACK - ROM_RAM];
 	uint8_t used[STACK - ROM_RAM];		/* the ROM changes these by itself */
+	uint8_t above[ROM_RAM - STUB_RAM];
 	uint64_t exceptions, stray, resets;
 } was;
+
+/* What the stub leaves alone above its data. */
+static const uint8_t *above(size_t *n)
+{
+	const struct embed_file *f = embed_find("src/stub/stub.bin");
+	uint32_t end = get_le32((const uint8_t *)f->start + WIRE_BLOB_RAM_END);
+
+	assert_in_range(end, STUB_RAM + 1, ROM_RAM - 1);
+	*n = ROM_RAM - end;
+	return chip()->dram + (end - CHIP_DRAM);
+}
 
 static void note_memory(void)
 {
 	struct chip *c = chip();
-	size_t i;
+	const uint8_t *p;
+	size_t i, n;
+
+	p = above(&n);
+	memcpy(was.above, p, n);
 
 	for (i = 0; i < sizeof was.rom; i++)
 		was.used[i] |= was.rom[i] != c->dram[ROM_RAM - CHIP_DRAM + i];
@@ -103,8 +121,9 @@ static void note_memory(void)
 static void check_memory(uint64_t n)
 {
 	struct chip *c = chip();
-	size_t i;
-	bool same = memcmp(was.text, c->iram, sizeof was.text) == 0 &&
+	size_t i, left;
+	const uint8_t *p = above(&left);
+	bool same = memcmp(was.above, p, left) == 0 && memcmp(was.text, c->iram, sizeof was.text) == 0 &&
 		memcmp(was.below, c->dram, sizeof was.below) == 0 &&
 		was.exceptions == c->cpu.exceptions && was.stray == c->stray &&
 		was.resets == c->resets;
@@ -222,7 +241,8 @@ static void side_hear(struct side *d)
 	uint8_t in[4096];
 	int n, i;
 
-	while ((n = port_read(d->port, in, sizeof in, 25)) > 0)
+	/* longer than a stub that is at work keeps silent */
+	while ((n = port_read(d->port, in, sizeof in, 150)) > 0)
 		for (i = 0; i < n; i++)
 			if (slip_feed(&d->slip, in[i]) > 0)
 				side_frame(d);
@@ -320,7 +340,7 @@ static uint64_t number(const char *name, uint64_t otherwise)
 	return text && *text ? strtoull(text, NULL, 0) : otherwise;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		{ "whatever comes, it stays inside its memory and answers afterwards",
@@ -333,5 +353,7 @@ int main(void)
 	first_seed = number("SEED", (uint64_t)time(NULL));
 	print_message("# SEED=%llu FRAMES=%llu\n", (unsigned long long)first_seed,
 		      (unsigned long long)frames);
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests_name("frames for the stub", tests, NULL, NULL);
 }
