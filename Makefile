@@ -86,6 +86,7 @@ valgrind: check-build ; sh src/deps.sh valgrind && sh tests/valgrind.sh $(BUILD)
 soak: $(BUILD)/moonflash ; $(BUILD)/moonflash --allow=all tests/soak/soak.lua all $(or $(N),1000) $(SEED)
 soak-ledger: $(BUILD)/moonflash
 	MOONFLASH=$(BUILD)/moonflash $(BUILD)/moonflash --allow=all tests/soak/ledger.lua $(or $(N),10000) $(SEED)
+soak-frames: $(BUILD)/tests/test_stub_frames ; FRAMES=$(or $(FRAMES),1000000) $<
 fuzz: $(BUILD)/embed.o ; BUILD=$(BUILD) sh tests/fuzz/run.sh $(or $(SECONDS),60)
 
 # ---- documents and packages
@@ -152,5 +153,5 @@ dist:
 clean: ; rm -rf build
 
 -include $(OBJ:.o=.d) $(PIC_OBJ:.o=.d) $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all deps deps-test deps-doc deps-chip man doc esp.so install-lua rockspec deb dist check-packages demo check check-build asan valgrind bench soak soak-ledger fuzz install clean
+.PHONY: all deps deps-test deps-doc deps-chip man doc esp.so install-lua rockspec deb dist check-packages demo check check-build asan valgrind bench soak soak-ledger soak-frames fuzz install clean
 .DELETE_ON_ERROR:
