@@ -45,8 +45,10 @@ for i, test in ipairs(tests) do
   if name then report.stage("test: %s", name) end
   local flash = opt.keep and #tests == 1 and opt.keep or os.tmpname()
   if flash ~= opt.keep then os.remove(flash) end
+  report.inside(true)
   local ok, found = pcall(subject.try, subject, test, { opt = opt, file = flash, board = board,
     ledger = ledger, prefix = name })
+  report.inside(false)
   report.chip_changes(false)     -- no chip but a simulated one, which ends here
   if flash ~= opt.keep then os.remove(flash) end
   if not ok then error(found, 0) end

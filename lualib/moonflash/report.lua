@@ -256,8 +256,13 @@ function report.result(fields)
   report.event("result", fields)
 end
 
+--- What runs now is a step of something larger, which has the last word itself.
+-- @tparam boolean on
+function report.inside(on) state.inside = on end
+
 --- The last line of a good run.
 function report.ok(format, ...)
+  if state.inside then return report.stage(format, ...) end
   report.event("ok", { message = format:format(...) })
   report.line("%s " .. format, state.out:paint("ok", "ok:"), ...)
 end
