@@ -8,6 +8,7 @@ local resets <const> = require "moonflash.resets"
 local esptool_chip = {}
 
 local DEFAULT_BAUD <const> = "115200"
+local CONNECT_MAX <const> = 115200     -- of esptool, before its stub runs
 local ENDLESS <const> = 1 << 30
 local OPEN_EVERY_MS <const> = 100
 
@@ -102,12 +103,20 @@ function esptool_chip.check(job)
   end
 end
 
+-- Without a reset the ROM stays at the rate that it measured for the run before.
+local function rom_baud(baud, before)
+  if before ~= "none" then return nil end
+  return math.min(tonumber(baud) or CONNECT_MAX, CONNECT_MAX)
+end
+
 local function device_options(job)
   local opt, config = job.opt, job.config
+  local before = before_of(opt, config)
+  local baud = opt.baud or job.default_baud or DEFAULT_BAUD
   return {
-    port = port_of(opt) or job.default_port, baud = opt.baud or job.default_baud or DEFAULT_BAUD,
-    before = before_of(opt, config), after = "none", attempts = attempts_of(opt, config),
-    no_stub = opt["no-stub"], trace = opt.trace,
+    port = port_of(opt) or job.default_port, baud = baud, before = before,
+    rom_baud = rom_baud(baud, before), after = "none", attempts = attempts_of(opt, config),
+    no_stub = opt["no-stub"], trace = opt.trace, wait = "0",
   }
 end
 

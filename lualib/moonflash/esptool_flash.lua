@@ -50,6 +50,19 @@ local function prepare(job, list, flash)
   parts.must_fit(list, flash)
 end
 
+-- A line of progress, only when the per cent change: version 5 draws a bar, the ones
+-- before it show `at` or how much there is already.
+local function show_progress(job, state, name, at, first, done, total)
+  local percent = 100 * done // total
+  if percent == state.shown then return end
+  state.shown = percent
+  if job.form == "five" then
+    job:progress(name, done >= total, at, words.bar(done, total), percent + 0.0, done, total)
+  else
+    job:progress(name, done >= total, first, percent)
+  end
+end
+
 -- ---- write-flash ----
 
 local function say_erased(job, list)
@@ -61,25 +74,17 @@ end
 -- Progress of all parts as one: the address that is being written. Blank pages
 -- are not sent, so the end is said by `finish`.
 local function writing(job)
-  local shown, show = nil, nil
-  local last = { total = 1, addr = 0 }
-  local function begin(total)
-    last.total = math.max(total, 1)
-    return function(done, addr) show(done, total, addr) end
+  local state = { total = 1, addr = 0 }
+  local function show(done)
+    show_progress(job, state, "writing", state.addr, state.addr, done, state.total)
   end
-  function show(done, total, addr)
-    local percent = 100 * done // math.max(total, 1)
-    last.addr = addr or last.addr
-    if percent == shown then return end
-    shown = percent
-    if job.form == "five" then
-      job:progress("writing", done >= total, last.addr, words.bar(done, total), percent + 0.0,
-        done, total)
-    else
-      job:progress("writing", done >= total, last.addr, percent)
+  return function(total)
+    state.total = math.max(total, 1)
+    return function(done, addr)
+      state.addr = addr or state.addr
+      show(done)
     end
-  end
-  return begin, function() show(last.total, last.total) end
+  end, function() show(state.total) end
 end
 
 local function compressed_bytes(job, part)
@@ -159,18 +164,20 @@ end
 
 -- ---- read-flash ----
 
+-- The size that an option names, "all" for the rest, when it is within the flash.
+local function size_within(flash, opt)
+  local size = opt.size == "all" and flash.size - opt.address or opt.size
+  if size <= 0 or opt.address + size > flash.size then
+    errors.raise("range", ("0x%x and %d bytes are not within %s of flash"):format(opt.address,
+      math.max(size, 0), size_name(flash.size)))
+  end
+  return size
+end
+
 local function reading(job, addr, size)
-  local shown
+  local state = {}
   return function(done)
-    local percent = 100 * done // size
-    if percent == shown then return end
-    shown = percent
-    if job.form == "five" then
-      job:progress("reading", done >= size, addr + done, words.bar(done, size), percent + 0.0, done,
-        size)
-    else
-      job:progress("reading", done >= size, done, percent)
-    end
+    show_progress(job, state, "reading", addr + done, done, done, size)
   end
 end
 
@@ -187,12 +194,7 @@ esptool_flash["read-flash"] = function(job)
   local opt = job.opt
   files.check_writable(opt.filename)
   local dev <close> = chip.open(job)
-  local flash = dev:flash()
-  local size = opt.size == "all" and flash.size - opt.address or opt.size
-  if size <= 0 or opt.address + size > flash.size then
-    errors.raise("range", ("0x%x and %d bytes are not within %s of flash"):format(opt.address,
-      math.max(size, 0), size_name(flash.size)))
-  end
+  local size = size_within(dev:flash(), opt)
   job:say "configuring"
   local started = esp.clock()
   local bytes = read_proven(job, dev, opt.address, size)
@@ -260,12 +262,7 @@ esptool_flash["erase-region"] = function(job)
   check_aligned("Offset to erase from", opt.address)
   if opt.size ~= "all" then check_aligned("Size of data to erase", opt.size) end
   local dev <close> = chip.open(job)
-  local flash = dev:flash()
-  local size = opt.size == "all" and flash.size - opt.address or opt.size
-  if size <= 0 or opt.address + size > flash.size then
-    errors.raise("range", ("0x%x and %d bytes are not within %s of flash"):format(opt.address,
-      math.max(size, 0), size_name(flash.size)))
-  end
+  local size = size_within(dev:flash(), opt)
   job:say "erasing_region"
   local started = esp.clock()
   erasing.run(dev, erasing.plan(dev, { { addr = opt.address, size = size } }))

@@ -121,14 +121,22 @@ local function read_value(o, text)
   return o.read(text, o.name)
 end
 
+local LONGEST <const> = 40             -- no name is longer
+
+-- What a word may have been meant to be.
+local function near(word, names)
+  if #word > LONGEST then return nil end
+  return nearest.find(word:gsub("_", "-"), names)[1]
+end
+
 local function unknown_option(indexes, arg, name)
   local names = {}
   for _, idx in ipairs(indexes) do
     for long in pairs(idx.long) do names[#names + 1] = long end
   end
-  local near = nearest.find((arg:gsub("^%-+", ""):gsub("=.*", ""):gsub("_", "-")), names)
+  local meant = near(arg:match "^%-*([^=]*)", names)
   errors.raise("usage", ("%sthere is no option '%s'"):format(name and name .. ": " or "", arg),
-    { hint = near[1] and ("did you mean --%s?"):format(near[1]) or nil })
+    { hint = meant and ("did you mean --%s?"):format(meant) })
 end
 
 local Reader <const> = {}
@@ -188,9 +196,9 @@ end
 local function no_such_command(word)
   local names = {}
   for _, c in ipairs(options.COMMANDS) do names[#names + 1] = c.name end
-  local near = nearest.find((word:gsub("_", "-")), names)
+  local meant = near(word, names)
   errors.raise("usage", ("there is no command '%s'"):format(word),
-    { hint = near[1] and ("did you mean '%s'?"):format(near[1])
+    { hint = meant and ("did you mean '%s'?"):format(meant)
       or "'esptool --help' lists the commands" })
 end
 

@@ -325,6 +325,38 @@ function TestChip:test_the_embedded_flash_of_an_esp8285_is_named()
   says(out, { "Features: WiFi, Embedded Flash", "Detected flash size: 1MB" })
 end
 
+-- A chip that stays as it is left, without lines for a reset.
+local function with_chip(test)
+  local link = path "tty"
+  local sim = assert(io.popen(("sh -c 'echo $$; exec %s sim \"%s?size=1M\" --pty %s --seconds 60'")
+    :format(harness.program, board, link)))
+  local pid = sim:read "l"
+  local ok, e = pcall(function()
+    lu.assertStrContains(sim:read "l", link)
+    test(function(...)
+      local out, err, code = harness.run("esptool", "-p", link, "--before", "no_reset", "--after",
+        "no_reset", ...)
+      works(code, err, out)
+      says(out, { "Staying in bootloader." })
+      return out
+    end)
+  end)
+  harness.shell("kill " .. pid)
+  sim:close()
+  if not ok then error(e, 0) end
+end
+
+function TestChip:test_runs_without_a_reset_find_the_chip_as_the_last_one_left_it()
+  with_chip(function(run)
+    run("write_mem", "0x3ffe8100", "0x12345678")
+    run("write_mem", "0x3ffe8100", "0xffffffff", "0x0000ff00")
+    says(run("read_mem", "0x3ffe8100"), { "0x3ffe8100 = 0x1234ff78" })
+    run("-b", "460800", "write_flash", "0x10000", path "data.bin")   -- leaves the stub again
+    run("-b", "460800", "verify_flash", "0x10000", path "data.bin")
+    run("flash_id")
+  end)
+end
+
 TestFiles = { setUp = setup, tearDown = teardown }
 
 local function on_files(...) return harness.run("esptool", "--chip", "esp8266", ...) end
@@ -381,7 +413,8 @@ function TestFiles:test_merge_bin_in_every_format_and_back_into_flash()
     works(code, err, out)
     says(out, { ("Wrote 0x%x bytes to file %s, %s"):format(#harness.read(file), file, line) })
     put(0, ("\xff"):rep(0x20000))
-    out, err, code = esptool("write_flash", "0x0", file)
+    -- the address beside a HEX or UF2 file means nothing to esptool
+    out, err, code = esptool("write_flash", format == "raw" and "0x0" or "0x5000", file)
     works(code, err, out)
     lu.assertEquals(in_flash(0, #BOOT), BOOT:sub(1, 2) .. "\2" .. BOOT:sub(4), format)
     lu.assertEquals(in_flash(0x10000, #DATA), DATA, format)

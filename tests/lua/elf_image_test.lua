@@ -174,6 +174,19 @@ function TestVersion2:test_mapped_code_lies_before_the_ram_part_and_a_crc_behind
   lu.assertEquals(files[1].bytes, body .. crc_word(body))
 end
 
+function TestVersion2:test_a_digest_may_lie_in_either_part()
+  local file = elf_writer.write { entry = ENTRY, sections = {
+    { addr = 0x40210000, data = ("\0"):rep(50) }, { addr = 0x40100000, data = ("\0"):rep(64) } } }
+  local digest = esp.sha256(file):gsub("%x%x", function(h) return string.char(tonumber(h, 16)) end)
+  -- 16 bytes of header, 50 of mapped code padded to 64, 8 of header, 8 of a segment's
+  for _, at in ipairs { 16, 16 + 64 + 16, 16 + 64 + 16 + 20 } do
+    local bytes = build(file, 2, { digest_at = at })[1].bytes
+    lu.assertEquals(bytes:sub(at + 1, at + 32), digest, at)
+    lu.assertEquals(#bytes, 16 + 64 + 16 + 64 + 16 + 4)
+  end
+  lu.assertErrorMsgContains("no segment", build, file, 2, { digest_at = 16 + 64 + 12 })
+end
+
 function TestVersion2:test_without_mapped_code_there_is_no_such_image()
   lu.assertErrorMsgContains("needs code for mapped flash", build, elf_writer.write { entry = ENTRY,
     sections = { { addr = 0x40100000, data = TEXT } } }, 2)
