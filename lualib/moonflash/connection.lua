@@ -206,7 +206,10 @@ local function connect_and_identify(dev)
     if since then asked = asked + dev.port:now() - since end
     if try == TRIES or asked > PATIENCE_US or not is_line_trouble(e) then error(e, 0) end
     report.detail("%s; connecting again", tostring(e))
-    if try == 2 and dev.port:baud() > CONNECT_BAUD then slower_rom(dev) end
+    if dev.port:baud() > CONNECT_BAUD and not dev.opt.rom_baud then
+      slower_rom(dev)
+      asked = 0
+    end
   end
 end
 
