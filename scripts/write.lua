@@ -13,6 +13,8 @@ Everything is checked before the first erase. A boot image at 0x0 gets the size
 of the flash that was found into its header; mode and clock stay as they are
 unless asked. Its first sector is erased first and written last, so an
 interrupted write never boots half an image.
+A file may be packed with gzip, or be Intel HEX or UF2, which say themselves where
+they go: write 0x0 in front of those.
 
 examples:
   moonflash write 0x0 nodemcu.bin

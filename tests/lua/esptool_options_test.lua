@@ -1,7 +1,8 @@
 -- The command line of esptool: both spellings of every command and option. Which
 -- there are is written down here from esptool's documentation.
-local lu = require "luaunit"
+local chip = require "moonflash.esptool_chip"
 local line_of = require "moonflash.esptool_line"
+local lu = require "luaunit"
 local options = require "moonflash.esptool_options"
 
 local function parse(line, env, program)
@@ -289,6 +290,35 @@ end
 
 function TestArgumentFiles:test_an_open_quote_is_refused()
   lu.assertErrorMsgContains("a quote is never closed", expand, { "@flash_args" }, "0 'a.bin")
+end
+
+TestPortFilter = {}
+
+local PORTS <const> = {
+  { name = "/dev/ttyUSB0", vid = 0x10c4, pid = 0xea60, serial = "0001" },
+  { name = "/dev/ttyUSB1", vid = 0x1a86, pid = 0x7523 },
+  { name = "/dev/ttyACM0", vid = 0x303a, pid = 0x1001, serial = "7C:98:D1" },
+  { name = "/dev/ttyS0" },
+}
+
+local function left(...)
+  local filters = {}
+  for _, f in ipairs { ... } do
+    local key, value = f:match "^(%w+)=(.*)$"
+    filters[#filters + 1] = { key = key, value = value }
+  end
+  return chip.filter(PORTS, filters)
+end
+
+function TestPortFilter:test_one_value_of_every_kind_must_fit()
+  lu.assertEquals(left "vid=0x10c4", { "/dev/ttyUSB0" })
+  lu.assertEquals(left "vid=6790", { "/dev/ttyUSB1" })
+  lu.assertEquals(left("vid=0x10c4", "vid=0x1a86"), { "/dev/ttyUSB0", "/dev/ttyUSB1" })
+  lu.assertEquals(left("vid=0x10c4", "pid=0x7523"), {})
+  lu.assertEquals(left("name=usb", "pid=0x7523"), { "/dev/ttyUSB1" })
+  lu.assertEquals(left "serial=98:d1", { "/dev/ttyACM0" })
+  lu.assertEquals(left "name=tty", { "/dev/ttyUSB0", "/dev/ttyUSB1", "/dev/ttyACM0",
+    "/dev/ttyS0" })
 end
 
 os.exit(lu.LuaUnit.run())
