@@ -83,7 +83,9 @@ asan: ; $(MAKE) check BUILD=build/asan O=-O1 \
 	SAN='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 bench: $(BUILD)/moonflash ; sh tests/bench/run.sh $(BUILD)
 valgrind: check-build ; sh src/deps.sh valgrind && sh tests/valgrind.sh $(BUILD) $(NAMES)
-soak: $(BUILD)/moonflash ; $(BUILD)/moonflash --allow=all tests/soak/soak.lua all $(or $(N),1000) $(SEED)
+soak: $(BUILD)/moonflash
+	MOONFLASH=$(BUILD)/moonflash $(BUILD)/moonflash --allow=all tests/soak/campaign.lua $(or $(N),1000) "$(SEED)" "$(JOB)"
+	MOONFLASH=$(BUILD)/moonflash $(BUILD)/moonflash --allow=all tests/soak/planted.lua
 soak-ledger: $(BUILD)/moonflash
 	MOONFLASH=$(BUILD)/moonflash $(BUILD)/moonflash --allow=all tests/soak/ledger.lua $(or $(N),10000) $(SEED)
 soak-frames: $(BUILD)/tests/test_stub_frames ; FRAMES=$(or $(FRAMES),1000000) $<

@@ -198,7 +198,8 @@ function device:compare(addr, data, progress)
     return nil
   end
   local at, differs = 0, nil
-  self.loader:read(addr, #data, function(s)
+  local read = self.loader.read_once or self.loader.read
+  read(self.loader, addr, #data, function(s)
     local want = data:sub(at + 1, at + #s)
     if not differs and s ~= want then differs = addr + at + first_difference(s, want) end
     at = at + #s

@@ -16,7 +16,8 @@ local report <const> = require "moonflash.report"
 local rom_loader <const> = require "moonflash.rom_loader"
 
 -- Status registers and `hashes` (none) are as without a stub.
-local public_stub_loader = setmetatable({ reads_are_proven = true }, { __index = rom_loader })
+local public_stub_loader = setmetatable({ reads_are_proven = true, read_once = false },
+  { __index = rom_loader })
 public_stub_loader.__index = public_stub_loader
 
 local SECTOR <const> = 0x1000

@@ -56,6 +56,14 @@ local function choose_rate(self, baud)
   adapters.remember(self.adapter, self.port:baud())
 end
 
+-- Hash of the first sector. The stub begins with a slow flash clock and plain reads.
+-- Where fast ones go wrong it must not go on to them: what is read, and kept beside a
+-- part or taken for a table, would be wrong without anybody noticing.
+local function boot_hash(self)
+  local crcs = self.stub:hashes(0, SECTOR)
+  return crcs and crcs[1]
+end
+
 --- Loads the stub through the ROM and goes to the working rate.
 -- @param rom a connected `esp.rom`
 -- @param port its port
@@ -68,7 +76,9 @@ function stub_loader.start(rom, port, baud, adapter)
     has_hashes = true, clocks = "fast" }, stub_loader)
   self.stub = errors.check(esp.stub(rom, load_rate(baud, adapter)))
   self.adapter, self.start_baud = adapter, port:baud()
+  local plain = boot_hash(self)
   choose_rate(self, baud)
+  if plain and boot_hash(self) ~= plain then self:careful() end
   self.rate = port:baud()
   self.stub:allow_slower(SLOWER)
   return self

@@ -84,7 +84,7 @@ function unfinished.begin(mac, steps)
   local sectors, data = changed_sectors(steps)
   if not state_files.make_folders(path) then return end
   local head = require("dkjson").encode { version = VERSION, key = key, sectors = sectors,
-    sha256 = esp.sha256(data) }
+    flash_bytes = steps.flash_bytes, sha256 = esp.sha256(data) }
   local ok, why = esp.write_file(path, head .. "\n" .. data)
   if not ok then
     errors.raise("disk", ("cannot keep what is about to be written, for the case that it is"
@@ -135,6 +135,10 @@ end
 function unfinished.find(dev, key)
   local log = load(dev.chip.mac)
   if not log or log.key ~= key or #log.sectors == 0 then return nil end
+  if log.flash_bytes ~= dev:flash().size then
+    unfinished.forget(dev.chip.mac)   -- another chip, or one that lied about its size
+    return nil
+  end
   local parts = parts_of(log)
   local hash = dev.loader:hashes(parts)
   if hash and not fits(log, hash) then

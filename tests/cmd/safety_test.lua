@@ -374,6 +374,13 @@ function TestSafety:test_what_lay_beside_a_part_survives_a_power_cut_and_a_kill(
   end
 end
 
+function TestSafety:test_what_lies_beside_a_part_survives_where_fast_reads_go_wrong()
+  self:file("data.bin", chips.noise(600, 4))
+  local out, err, code = self:run({ url = "&badmode=fast" }, { "write", "0x10004", "data.bin" })
+  lu.assertEquals(code, 0, err .. out)
+  lu.assertTrue(self:now() == chips.put(self.before, 0x10004, chips.noise(600, 4)))
+end
+
 function TestSafety:test_what_was_interrupted_is_not_finished_on_a_chip_that_was_changed_since()
   self:file("data.bin", chips.noise(30000, 4))
   local _, err, code = self:run({ faults = "- cut-after 30 n\n" }, { "write", "0x10004", "data.bin" })

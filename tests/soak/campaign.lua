@@ -195,11 +195,16 @@ function campaign.show(stats, seed)
   for _, kind in ipairs(kinds) do print(("  %-11s %s"):format(kind, line_of(stats.kinds[kind]))) end
 end
 
+-- An argument that is not given or empty is none.
+local function given(i) return arg[i] ~= "" and arg[i] or nil end
+
 local function main()
-  local n = math.tointeger(tonumber(arg[1] or 100))
-  local seed = math.tointeger(tonumber(arg[2] or os.getenv "SEED" or os.time()))
+  local n = math.tointeger(tonumber(given(1) or 100))
+  local seed = math.tointeger(tonumber(given(2) or os.getenv "SEED" or os.time()))
   local names = {}
-  for name in (arg[3] or table.concat(jobs.names, ",")):gmatch "[^,]+" do names[#names + 1] = name end
+  for name in (given(3) or table.concat(jobs.names, ",")):gmatch "[^,]+" do
+    names[#names + 1] = assert(jobs[name] and name, "there is no job " .. name)
+  end
   local stats = campaign.run { n = n, seed = seed, names = names, verbose = arg[4] == "-v",
     every = n >= 1000 and 500 or nil }
   campaign.show(stats, seed)

@@ -165,7 +165,7 @@ end
 local function fs_job(args, files, extra, without)
   local before, place = chips.chip("3.x", MIB, { irom = 0x6000, fs_addr = 0x40000,
     fs_size = 0x10000 })
-  return { args = args, before = before, files = files, ranges = { place.fs },
+  return { args = args, before = before, files = files, ranges = { place.fs }, slow = true,
     right = fs_right(place, extra and all_files(extra, without)
       or all_files(nil, without)) }
 end
@@ -238,7 +238,7 @@ jobs.lfs = function()
     fs_size = 0x40000 })
   return { args = { "lfs", "write", "store.img" }, before = before,
     files = { ["store.img"] = read "tests/data/lfs/lfs51-float-reloc.img" },
-    ranges = { { addr = place.lfs.addr, size = SECTOR } }, as_baseline = true }
+    ranges = { { addr = place.lfs.addr, size = SECTOR } }, as_baseline = true, slow = true }
 end
 
 -- ---- firmware ----
@@ -258,7 +258,7 @@ jobs["flash-blank"] = function()
   local before = ("\xff"):rep(SMALL)
   local want = put(put(before, 0, with_size(fw, 0)), 0x7C000, init)
   return { args = { "flash", "fw.bin", "--no-watch" }, before = before,
-    files = { ["fw.bin"] = fw }, want = want, boot = true,
+    files = { ["fw.bin"] = fw }, want = want, boot = true, slow = true,
     ranges = { range(0, #fw), { addr = 0x7B000, size = 0x5000 } } }
 end
 
@@ -267,7 +267,7 @@ jobs["flash-over"] = function()
   local fw = chips.firmware("2.x", { seed = 3, irom = 0x6000 })
   return { args = { "flash", "fw.bin", "--no-watch" }, before = before, boot = true,
     files = { ["fw.bin"] = fw }, ranges = { { addr = 0, size = 0x18000 },
-      { addr = 0x7B000, size = 0x5000 } }, as_baseline = true,
+      { addr = 0x7B000, size = 0x5000 } }, as_baseline = true, slow = true,
     right = firmware_at_0(with_size(fw, 0), fs_right(place, all_files())) }
 end
 
@@ -284,7 +284,7 @@ jobs["upgrade-stay"] = function()
   local before, place = chips.chip("2.x", MIB, { irom = 0x8000 })
   local fw = chips.firmware("3.x", { seed = 3, irom = 0xA000 })
   return { args = { "upgrade", "fw.bin", "--no-watch", "--no-backup" }, before = before,
-    files = { ["fw.bin"] = fw }, boot = true, as_baseline = true,
+    files = { ["fw.bin"] = fw }, boot = true, as_baseline = true, slow = true,
     ranges = { { addr = 0, size = place.fs.addr }, { addr = MIB - 0x5000, size = 0x5000 } },
     right = fs_right(place, all_files()) }
 end
