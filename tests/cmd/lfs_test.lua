@@ -55,7 +55,7 @@ end
 function TestLfs:test_info_as_json()
   local out, _, code = harness.run("lfs", "info", PACKED, "--json")
   lu.assertEquals(code, 0)
-  local result = json.decode(out:match "[^\n]+")
+  local result = json.decode(out:match '{"event":"result"[^\n]+')
   lu.assertEquals({ result.event, result.lua, result.form, result.number_type, result.size },
     { "result", "5.1", "relocatable", "float", 964 })
   lu.assertEquals(result.modules, { "hello", "list" })
