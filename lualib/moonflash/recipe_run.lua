@@ -349,13 +349,20 @@ local function boot_hooks(job, dev, board, stage)
   if stage.hooks.after then dev:afterwards(stage.hooks.after, board) end
 end
 
+-- Only a plan that depends on what was in flash needs to be remembered, and only for a
+-- board that will be there again.
+local function key_for(job, stage, r)
+  local depends = r.allow_partial or place.needs_facts(stage.list)
+  return depends and not job.opt.throw_away and stage.key or nil
+end
+
 local function do_stage(job, dev, board, stage)
   if stage.hooks.before then stage.hooks.before(board) end
   local laid = stage.laid or lay_out(job, dev, stage)
   local r, ctx = laid.result, laid.ctx
   patch_plain(r, ctx, stage, dev:flash())
   local request = { parts = r.parts, keep = r.keep, full = job.opt.full,
-    allow_partial = r.allow_partial, unfinished = stage.key }
+    allow_partial = r.allow_partial, unfinished = key_for(job, stage, r) }
   local steps = dev:plan(request)
   local rows = show(job, stage, r, ctx, steps)
   call_hooks(job, stage, "planned", board, stage.name, rows)
@@ -422,7 +429,7 @@ end
 
 -- Before anything looks at flash: what an interrupted run had found there is gone.
 local function finish_interrupted(job, dev)
-  if job.opt.dry_run then return end
+  if job.opt.dry_run or job.opt.throw_away then return end
   for _, stage in ipairs(job.stages) do
     if writer.finish(dev, stage.key, report.showing(dev)) then step(job, stage, "finished") end
   end

@@ -132,7 +132,8 @@ function trial.run(recipe, test, given)
   for name, value in pairs(given.values or {}) do values[name] = value end
   local opt = setmetatable({ port = board_test.url(given.file, board), values = values,
     variant = given.variant or test.variant, serial = given.opt.serial or test.serial,
-    source = given.source, permissions = folder, open_ledger = given.ledger },
+    source = given.source, permissions = folder, open_ledger = given.ledger,
+    throw_away = true },
     { __index = given.opt })
   for name, rows in pairs(test.pools or {}) do given.ledger.pools[name] = rows end
   function t.run_again() return recipe:run(opt, given.base) end

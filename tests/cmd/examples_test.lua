@@ -108,10 +108,10 @@ function TestExamples:test_what_the_examples_share_is_the_same_everywhere()
   same("hello/hello.bin", "fleet/other.bin")
 end
 
-function TestExamples:test_every_example_is_in_the_list_and_has_a_readme()
+function TestExamples:test_every_recipe_is_in_the_list_and_has_a_readme()
   local list = harness.read("examples/README.md")
   for name in lfs.dir("examples") do
-    if name:sub(1, 1) ~= "." and lfs.attributes("examples/" .. name, "mode") == "directory" then
+    if lfs.attributes("examples/" .. name .. "/flash.lua") then
       lu.assertStrContains(list, ("[%s](%s)"):format(name, name))
       lu.assertNotNil(lfs.attributes("examples/" .. name .. "/README.md"))
     end

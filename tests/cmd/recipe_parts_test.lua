@@ -16,6 +16,7 @@ TestParts = {}
 function TestParts:setUp()
   self.dir = harness.directory()
   self.flash = self.dir .. "/board.flash"
+  harness.state = self.dir .. "/state"
   lfs.mkdir(self.dir .. "/lua")
   harness.write(self.dir .. "/lua/init.lua", "print('from the recipe')\n")
   harness.write(self.dir .. "/lua/empty.txt", "")
@@ -396,8 +397,10 @@ end
 function TestParts:test_a_bare_flash_with_bytes_and_files_of_its_own()
   local golden = chips.chip("3.x", MB, { irom = 0xA000 })
   harness.write(self.dir .. "/golden.bin", golden)
-  self:board((chips.chip("3.x", MB, { irom = 0x9000, seed = 5 })))
-  local own = harness.read(self.flash)
+  local own = chips.chip("3.x", MB, { irom = 0x9000, seed = 5 })
+  own = chips.put(own, 0xD000, "calibration of this board")
+  own = chips.put(own, 0xF000, init_data.build { variant = "v08", fields = { vdd33 = 33 } })
+  self:board(own)
   local flash = self:good [[parts = { mf.backup "golden.bin", mf.hole "init-data", mf.hole "rf-cal",
     mf.bytes(0x18004, "serial"), mf.spiffs "lua/" }]]
   lu.assertTrue(flash:sub(0xF001, 0x10000) == own:sub(0xF001, 0x10000))

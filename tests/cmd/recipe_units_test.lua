@@ -11,6 +11,7 @@ TestUnits = {}
 function TestUnits:setUp()
   self.dir = harness.directory()
   self.flash = self.dir .. "/board.flash"
+  harness.state = self.dir .. "/state"
 end
 
 function TestUnits:tearDown() harness.remove(self.dir) end
@@ -152,6 +153,18 @@ function TestUnits:test_serial_numbers_come_from_the_ledger_and_stay_with_the_un
   local _, out, err = self:good("mac=60:01:94:00:00:04", "--ledger", ledger, "--dry-run")
   lu.assertStrContains(out, "nothing was changed")
   lu.assertEquals(at(self:good("mac=60:01:94:00:00:05", "--ledger", ledger), 0x1000, 5), "X-043", err)
+end
+
+function TestUnits:test_a_serial_number_is_used_once_the_write_is_proven()
+  self:recipe [[serial = { format = "N%d" }, params = { bad = false }, parts = { mf.bytes(0x1000, "x") },
+    steps = { planned = function(dev) if dev.params.bad then error("no") end end }]]
+  local ledger = self.dir .. "/line.db"
+  self:good("mac=60:01:94:00:00:01", "--ledger", ledger)
+  local _, _, code = self:run("mac=60:01:94:00:00:02", "--ledger", ledger, "--bad")
+  lu.assertEquals(code, 1)
+  local out = harness.run("ledger", "release", "--ledger", ledger)
+  lu.assertStrContains(out, "60:01:94:00:00:02")
+  lu.assertNotStrContains(out, "60:01:94:00:00:01")
 end
 
 function TestUnits:test_a_unit_that_is_refused_uses_up_no_serial_number()
@@ -345,18 +358,21 @@ function TestUnits:test_several_tests_with_parameters_and_refusals()
       { name = "second", params = { word = "bc" }, board = { size = "512K" },
         expect = function(t) t:expect_bytes(0x1000, "bc") end },
       { name = "third", params = { word = "no" }, board = { size = "512K" }, fails = "not that word" },
-      { name = "fourth", board = { size = "512K" }, fails = "something else" } }]]
+      { name = "fourth", board = { size = "512K" }, fails = "something else" },
+      { name = "fifth", params = { word = "late" }, board = { size = "512K" }, fails = "too late" } },
+    after = function(dev) if dev.params.word == "late" then dev:refuse("too late") end end]]
   local out, err, code = harness.run("test", self.dir .. "/flash.lua")
   lu.assertEquals(code, 1, err)
   for _, line in ipairs { "ok 1 - first: 1 bytes at 0x001000", "ok 4 - second: 2 bytes at 0x001000",
     "ok 5 - third: it refuses: not that word", "ok 6 - third: flash is as it was",
-    "not ok 7 - fourth: it refuses: something else" } do
+    "not ok 7 - fourth: it refuses: something else", "ok 8 - fifth: it refuses: too late",
+    "not ok 9 - fifth: flash is as it was" } do
     lu.assertStrContains(out, line)
   end
   out, err, code = harness.run("test", self.dir .. "/flash.lua", "--only", "second", "--word", "zz")
   lu.assertEquals(code, 1, err)
   lu.assertStrContains(out, "not ok 1 - second")
-  _, err, code = harness.run("test", self.dir .. "/flash.lua", "--only", "fifth")
+  _, err, code = harness.run("test", self.dir .. "/flash.lua", "--only", "sixth")
   lu.assertEquals(code, 2, err)
 end
 
