@@ -4,7 +4,9 @@ local lfs = require "lfs"
 
 local runs = {}
 
-local SECONDS <const> = 60       -- more than the 30 that a port is waited for
+-- What no run may need: time of the CPU, more than twice what the longest ones take,
+-- and of the clock, for those that wait (30 s for a port) on a busy machine.
+local CPU_SECONDS <const>, SECONDS <const> = 40, 300
 
 -- The program that runs this, or the one that MOONFLASH names.
 local function program()
@@ -66,7 +68,7 @@ end
 
 local function shell_code(how, code)
   if how == "signal" then return "killed" end
-  if code == 124 then return "hang" end       -- of timeout(1)
+  if code == 124 or code == 152 then return "hang" end    -- of timeout(1), SIGXCPU
   if code == 137 then return "killed" end
   return code
 end
@@ -74,7 +76,7 @@ end
 --- Runs a command in a directory with `flash` and `faults` in it.
 -- @tparam string dir
 -- @tparam table what `args`, `options` (of the chip's URL), `loader` (more
---   arguments), `program` (arguments before all others), `limit` (shell, before it)
+--   arguments), `program` (arguments before all others)
 -- @treturn table `code`, `out`, `err`, `after`, `counters`, `seconds`
 function runs.run(dir, what)
   local words = {}
@@ -83,8 +85,8 @@ function runs.run(dir, what)
     what.loader, what.args } do
     for _, w in ipairs(list) do words[#words + 1] = quote(w) end
   end
-  local script = ("cd %s && %s HOME=. XDG_STATE_HOME=. exec timeout %d %s %s >out 2>err </dev/null")
-    :format(quote(dir), what.limit or "", SECONDS, quote(what.binary or runs.program),
+  local script = ("cd %s && ulimit -t %d && HOME=. XDG_STATE_HOME=. exec timeout %d %s %s >out 2>err"
+    .. " </dev/null"):format(quote(dir), CPU_SECONDS, SECONDS, quote(what.binary or runs.program),
       table.concat(words, " "))
   local _, how, code = os.execute(script)
   return { code = shell_code(how, code), out = read(dir .. "/out"), err = read(dir .. "/err"),
