@@ -4,11 +4,13 @@ local device  <const> = require "moonflash.device"
 local errors  <const> = require "moonflash.errors"
 local files   <const> = require "moonflash.files"
 local numbers <const> = require "moonflash.numbers"
+local proven  <const> = require "moonflash.proven"
 local report  <const> = require "moonflash.report"
 local esp     <const> = require "esp"
 
 local parser = cli.parser("read", "Reads flash into a file.", [[
-The file appears only when all of it was read.
+The file appears only when all of it was read and proven: by the hash of each
+sector, or, where the loader has none, by reading it twice.
 
 examples:
   moonflash read 0x0 all backup.bin
@@ -16,6 +18,7 @@ examples:
 parser:argument("addr", "first address")
 parser:argument("size", "bytes, or all for the rest of the flash")
 parser:argument("file", "where to")
+parser:flag("--once", "without hashes: read once, in half the time, and prove nothing")
 local opt = cli.parse(parser)
 
 local addr = numbers.parse(opt.addr, "address")
@@ -29,7 +32,7 @@ if size <= 0 or addr + size > flash.size then
   errors.raise("range", ("%s is outside this chip's %s of flash"):format(
     numbers.range_text(addr, math.max(size, 0)), numbers.size_text(flash.size)))
 end
-local bytes = dev:read(addr, size, report.progress("reading", size, dev:clock()))
+local bytes = proven.read(dev, addr, size, report.progress("reading", size, dev:clock()), opt.once)
 files.write(opt.file, bytes)
 dev:leave()
 report.result { file = opt.file, addr = addr, bytes = #bytes, sha256 = esp.sha256(bytes) }

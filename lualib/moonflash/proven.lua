@@ -61,6 +61,26 @@ function proven.reader(dev, ranges)
   return by_reading_twice(dev)
 end
 
+--- Reads any range and proves it.
+-- @tparam device dev
+-- @tparam integer addr
+-- @tparam integer size
+-- @tparam[opt] function progress bytes read so far
+-- @tparam[opt] boolean once read once where the loader has no hashes
+-- @treturn string
+-- @raise `protocol`
+function proven.read(dev, addr, size, progress, once)
+  if once and not dev.loader.has_hashes then return dev:read(addr, size, progress) end
+  local first = addr // SECTOR * SECTOR
+  local last = math.min((addr + size + SECTOR - 1) // SECTOR * SECTOR, dev:flash().size)
+  local whole = { addr = first, size = last - first }
+  local read = proven.reader(dev, { whole })
+  local bytes = read(whole.addr, whole.size, progress and function(done)
+    progress(math.max(0, math.min(size, done - (addr - first))))
+  end)
+  return bytes:sub(addr - first + 1, addr - first + size)
+end
+
 --- Compares a loader's hashes with those that are wanted.
 -- @tparam device dev whose loader has hashes
 -- @tparam {range,...} ranges

@@ -150,18 +150,26 @@ static int open_part(lua_State *L, const char *path)
 	return open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 }
 
-/* Renames before it closes, so that nobody takes the name over in between. */
+/* A copy of the descriptor keeps the lock over the close, which may fail, until
+ * the name is the target's: nobody takes it over in between. */
 static int fill_and_rename(int fd, const char *part, const char *path, const char *s, size_t len)
 {
-	int bad = write_all(fd, s, len) < 0 || fsync(fd) < 0 || rename(part, path) < 0;
+	int held = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int bad = held < 0 || write_all(fd, s, len) < 0 || fsync(fd) < 0;
 	int why = errno;
 
-	if (bad)
-		unlink(part);
 	if (close(fd) < 0 && !bad) {
 		bad = 1;
 		why = errno;
 	}
+	if (!bad && rename(part, path) < 0) {
+		bad = 1;
+		why = errno;
+	}
+	if (bad)
+		unlink(part);
+	if (held >= 0)
+		close(held);
 	errno = why;
 	return bad ? -1 : 0;
 }

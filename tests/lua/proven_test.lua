@@ -51,6 +51,22 @@ function TestProven:test_flash_that_never_reads_right_is_an_error_that_names_the
   end
 end
 
+function TestProven:test_a_range_within_sectors_is_proven_with_its_sectors()
+  local dev, seen = device(true, function(n) return n == 1 end), {}
+  function dev.flash() return { size = 0x2000 } end
+  local bytes = proven.read(dev, 0xff0, 0x20, function(done) seen[#seen + 1] = done end)
+  lu.assertEquals(bytes, ("a"):rep(16) .. ("b"):rep(16))
+  lu.assertEquals(dev.reads, 2)
+  for _, done in ipairs(seen) do lu.assertTrue(done >= 0 and done <= 0x20) end
+end
+
+function TestProven:test_without_hashes_once_is_enough_for_who_asks_for_it()
+  local dev = device(false, function() return true end)
+  function dev.flash() return { size = 0x2000 } end
+  lu.assertEquals(#proven.read(dev, 0, 0x2000, nil, true), 0x2000)
+  lu.assertEquals(dev.reads, 1)
+end
+
 function TestProven:test_the_first_sector_that_differs_is_found()
   local dev = device(true, function() return false end)
   local function want(addr) return esp.crc32(FLASH:sub(addr + 1, addr + 0x1000)) end
