@@ -15,7 +15,7 @@
 --   when it is not empty `steps` is empty: read them and call `plan.fill`
 -- * `summary`: sectors, erased, written, blanked, skipped, bytes (asked for),
 --   bytes_to_send (programmed), steps
--- @module plan
+-- @module moonflash.plan
 
 local crc32 = require "moonflash.crc32"
 local errors = require "moonflash.errors"
@@ -24,8 +24,12 @@ local text = require "moonflash.text"
 
 local plan = {}
 
---- Geometry of all flash chips in question, in bytes.
-plan.SECTOR, plan.PAGE, plan.BLOCK = 0x1000, 0x100, 0x10000
+--- Bytes of a sector, the least that can be erased, in all flash chips in question.
+plan.SECTOR = 0x1000
+--- Bytes of a page, the most that is programmed at once.
+plan.PAGE = 0x100
+--- Bytes of a block, which is erased in less time than its sectors.
+plan.BLOCK = 0x10000
 
 local SECTOR <const>, PAGE <const>, BLOCK <const> = 0x1000, 0x100, 0x10000
 local UNIT <const> = 0x4000

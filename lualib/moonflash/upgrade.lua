@@ -398,16 +398,23 @@ local function plan_system_sectors(p)
 end
 
 -- An aggregated file is fill between its two parts, where NodeMCU 3 keeps its
--- system sectors. When those stay, the fill is not written.
+-- system sectors. When those stay, the fill is not written; when init data goes
+-- there, the fill around it is blank.
 local function add_firmware(p, bytes)
   local low_end = p.low_end and round_up(p.low_end, SECTOR)
-  if not (p.live and #p.rule.erase == 0 and low_end and low_end <= 0xB000) then
+  local stays = p.live and #p.rule.erase == 0 and low_end and low_end <= 0xB000
+  local init_at = p.init_data.action == "write" and p.init_data.addr
+  if not stays and not (init_at and low_end and init_at >= low_end and init_at < IROM) then
     p.parts[#p.parts + 1] = { addr = 0, data = bytes, name = p.name }
     return
   end
   p.parts[#p.parts + 1] = { addr = 0, data = bytes:sub(1, p.low_end), name = p.name }
   p.parts[#p.parts + 1] = { addr = IROM, data = bytes:sub(IROM + 1), name = p.name }
-  explain(p, "the system sectors below %s stay", numbers.hex(IROM))
+  if stays then
+    explain(p, "the system sectors below %s stay", numbers.hex(IROM))
+  else
+    p.blank[#p.blank + 1] = { addr = low_end, size = IROM - low_end, name = "fill of " .. p.name }
+  end
 end
 
 -- The firmware itself comes last: by then its partition table is settled.

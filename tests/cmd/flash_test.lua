@@ -185,6 +185,15 @@ function TestFlash:test_a_mode_that_is_asked_for_is_used()
   lu.assertEquals((self:mode_after("?id=C22013", "qio", "--mode", "keep")), QIO)
 end
 
+-- 0xF000 is inside the file, between its two parts.
+function TestFlash:test_init_data_of_nodemcu_3_takes_its_place_out_of_an_aggregated_file()
+  local bytes = self:firmware("3.x")
+  local flash = self:good("?size=4M", self.file, "--init", "v08", "--no-watch")
+  lu.assertEquals(flash:sub(0xF001, 0xF000 + 2), "\5\8")
+  lu.assertEquals(flash:sub(0xF081, 0x10000), ("\xff"):rep(0xF80))
+  lu.assertTrue(flash:sub(0x11001, #bytes) == bytes:sub(0x11001))
+end
+
 function TestFlash:test_bad_options_are_refused_before_the_port_is_opened()
   self:firmware("2.x")
   for _, words in ipairs { { "--mode", "fast" }, { "--freq", "33m" }, { "--watch", "long" }, { "--fs", "lose" } } do

@@ -16,7 +16,7 @@ local ALLOWED <const> = {
 
 -- Pure modules say so in their first comment: bytes and tables in, bytes and tables
 -- out. They may require each other, and these.
-local ALSO_PURE <const> = { dkjson = true, ["moonflash.recipe_where"] = true,
+local ALSO_PURE <const> = { dkjson = true, ["moonflash.resets"] = true, ["moonflash.recipe_where"] = true,
   ["moonflash.doctor_causes"] = true }
 
 -- Of `esp` only what computes: digests, compression.
