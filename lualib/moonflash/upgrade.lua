@@ -403,7 +403,8 @@ end
 local function add_firmware(p, bytes)
   local low_end = p.low_end and round_up(p.low_end, SECTOR)
   local stays = p.live and #p.rule.erase == 0 and low_end and low_end <= 0xB000
-  local init_at = p.init_data.action == "write" and p.init_data.addr
+  local init = p.init_data       -- none with firmware that is not NodeMCU
+  local init_at = init and init.action == "write" and init.addr
   if not stays and not (init_at and low_end and init_at >= low_end and init_at < IROM) then
     p.parts[#p.parts + 1] = { addr = 0, data = bytes, name = p.name }
     return
