@@ -126,16 +126,26 @@ function device.open_to_run(opt)
   return setmetatable({ port = port, opt = opt }, device)
 end
 
+local FLASH_HINT <const> = "check the supply and the flash pins GPIO6 to GPIO11"
+
+-- A flash chip that does not answer when it is asked who it is was not changed.
+local function ask_flash(self)
+  local ok, facts = pcall(self.loader.flash_facts, self.loader)
+  if ok then return facts end
+  if not errors.is(facts, "flash") or self.changed then error(facts, 0) end
+  errors.raise("flash", facts.message, { hint = FLASH_HINT, exit = 5 })
+end
+
 --- What is known of the flash chip; asks it the first time.
 -- @treturn table `{ id, size, manufacturer, part, status }`, size in bytes
 -- @raise `flash` when no flash chip answers sensibly
 function device:flash()
   if self.flash_info then return self.flash_info end
-  local facts = self.loader:flash_facts()
+  local facts = ask_flash(self)
   local info, why = flash_chips.identify(facts.id)
   if not info then
     errors.raise("flash", ("the flash chip's id 0x%06x makes no sense: %s"):format(facts.id, why),
-      { hint = "check the supply and the flash pins GPIO6 to GPIO11", exit = 5 })
+      { hint = FLASH_HINT, exit = 5 })
   end
   info.id, info.status = facts.id, facts.status
   local real, sure = diagnosis.wraps_at(self, info.size_bytes)

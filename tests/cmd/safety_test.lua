@@ -224,6 +224,13 @@ function TestSafety:test_force_overrides_the_check_it_names_and_no_other()
   self:refused(6, "1 MB", { "upgrade", three, "--force", "--no-backup", "--no-watch" })
 end
 
+function TestSafety:test_a_flash_that_does_not_answer_was_not_changed()
+  self:file("data.bin", chips.noise(5000, 4))
+  for _, loader in ipairs { "-q", "--no-stub" } do
+    self:refused(5, "", { "write", "0x10000", "data.bin", loader }, { url = "&id=FFFFFF" })
+  end
+end
+
 function TestSafety:test_a_chip_smaller_than_its_id_says_is_found_out()
   self:file("data.bin", chips.noise(5000, 4))
   self:refused(5, "repeats itself after 512 KB", { "write", "0x10000", "data.bin" },

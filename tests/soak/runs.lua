@@ -66,6 +66,13 @@ local function counters(text)
   return found
 end
 
+-- Erases and programs that the chip took, over all openings of its port.
+local function operations(text)
+  local n = 0
+  for ops in text:gmatch "\n# sent %d+ received %d+ ops (%d+)" do n = n + math.tointeger(ops) end
+  return n
+end
+
 local function shell_code(how, code)
   if how == "signal" then return "killed" end
   if code == 124 or code == 152 then return "hang" end    -- of timeout(1), SIGXCPU
@@ -77,7 +84,7 @@ end
 -- @tparam string dir
 -- @tparam table what `args`, `options` (of the chip's URL), `loader` (more
 --   arguments), `program` (arguments before all others)
--- @treturn table `code`, `out`, `err`, `after`, `counters`, `seconds`
+-- @treturn table `code`, `out`, `err`, `after`, `counters`, `operations`
 function runs.run(dir, what)
   local words = {}
   local options = "faults=faults" .. (what.options ~= "" and "&" .. what.options or "")
@@ -89,8 +96,9 @@ function runs.run(dir, what)
     .. " </dev/null"):format(quote(dir), CPU_SECONDS, SECONDS, quote(what.binary or runs.program),
       table.concat(words, " "))
   local _, how, code = os.execute(script)
-  return { code = shell_code(how, code), out = read(dir .. "/out"), err = read(dir .. "/err"),
-    after = read(dir .. "/flash"), counters = counters(read(dir .. "/faults")) }
+  local notes = read(dir .. "/faults")
+  return { code = shell_code(how, code), operations = operations(notes), out = read(dir .. "/out"), err = read(dir .. "/err"),
+    after = read(dir .. "/flash"), counters = counters(notes) }
 end
 
 return runs
