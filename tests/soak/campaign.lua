@@ -101,7 +101,7 @@ function campaign.try(job, s, loader, extra)
   local faults, options = schedule.render(s)
   local r = run(job, job.before, faults, options, loader, extra)
   r.allowed, r.bad_modes = schedule.may_end(s), options:find("badmode", 1, true)
-  r.false_size = schedule.false_size(s)
+  r.false_size, r.protected = schedule.false_size(s), options:find("protect", 1, true)
   local wrong = judge.run(loader == "rom" and job.by_rom or job, r)
   if wrong or r.code == 0 then return wrong, r end
   return again(job, r, loader, extra), r
