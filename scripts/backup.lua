@@ -25,7 +25,8 @@ examples:
   moonflash backup check board.mfb            is the file sound, what is in it
   moonflash backup unpack board.mfb board.bin bare bytes out of a backup
   unzip -p board.mfb 'flash/*' > board.bin    the same without moonflash]])
-parser:argument("words", "FILE; or check FILE, or unpack FILE RAW"):args "1-3"
+parser:argument("file", "the backup to make; or check FILE, or unpack FILE RAW"):args "1-3"
+  :argname { "FILE|check|unpack", "FILE", "RAW" }:target "words"
 parser:option("-r --region", "only this part of flash; may be repeated"):argname "REGION"
   :count "*":target "regions"
 parser:flag("--raw", "bare bytes whatever the name says")

@@ -12,9 +12,9 @@ addresses; a name's ending says which form is written.
 
 examples:
   moonflash image info nodemcu-release-12-modules-float.bin
-  moonflash image info backup.bin           (a whole flash: files and init data too)
+  moonflash image info backup.bin    (a whole flash: files and init data too)
   moonflash image info 0x00000.bin --json
-  moonflash image from-elf app.elf -o app-  (app-0x00000.bin and app-0x10000.bin)
+  moonflash image from-elf app.elf -o app- (app-0x00000.bin and app-0x10000.bin)
   moonflash image from-elf app.elf --version 2 -o rom0.bin
   moonflash image merge 0x0 0x00000.bin 0x10000 0x10000.bin -o nodemcu.bin
   moonflash image split nodemcu.bin -o part-

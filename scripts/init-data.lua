@@ -20,12 +20,12 @@ size in the boot header; on a chip without firmware, the size of the chip.
 examples:
   moonflash init-data show
   moonflash init-data show esp_init_data_default.bin
-  moonflash init-data write                           version 05, crystal as measured
+  moonflash init-data write                  version 05, crystal as measured
   moonflash init-data write --variant v08 --field vdd33_const=255
   moonflash init-data write --keep --field vdd33=33   change what is there
   moonflash init-data write my_init_data.bin
   moonflash init-data build init.bin --field crystal_26m_en=0
-  moonflash write 0x3fc000 builtin:init-data          also works where a file is taken]])
+  moonflash write 0x3fc000 builtin:init-data      also where a file is taken]])
 parser:require_command(true):command_target("action")
 local show = parser:command("show", "every field, of the chip's or a file's")
 show:argument("file", "128 bytes or a sector"):args "?"

@@ -15,7 +15,7 @@ examples:
   moonflash ledger --since today --svg today.svg
   moonflash ledger unit 60:01:94:a5:b6:9c          (or a serial number)
   moonflash ledger yield --since 7d
-  moonflash ledger import keys.csv --pool keys     (a column 'mac' makes rows by unit)
+  moonflash ledger import keys.csv --pool keys   (a column 'mac' makes rows by unit)
   moonflash ledger release --older 1d]])
 parser:require_command(false):command_target("action")
 parser:option("--since", "runs from then on"):argname "TIME"

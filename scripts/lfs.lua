@@ -22,8 +22,8 @@ examples:
   moonflash lfs info lfs.img
   moonflash lfs info lfs.img --firmware nodemcu-release-12-modules-float.bin
   moonflash lfs relocate lfs.img --addr 0x9e000 -o lfs-0x9e000.bin
-  moonflash lfs write lfs.img -p /dev/ttyUSB0     (place and size from its partition table)
-  moonflash lfs write lua/ -p /dev/ttyUSB0        (calls luac.cross on the files there)]])
+  moonflash lfs write lfs.img     (place and size from the partition table)
+  moonflash lfs write lua/        (calls luac.cross on the files there)]])
 parser:require_command(true):command_target("action")
 local info = parser:command("info", "what is in an image; all of it is checked")
 local place = parser:command("relocate", "make what 'moonflash write' puts at an address")

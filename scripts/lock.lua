@@ -18,7 +18,7 @@ examples:
 parser:argument("recipe", "a Lua file that returns mf.recipe{...}")
 
 local subject = command.open_for_test(cli.args, parser)
-local opt = cli.parse(parser)
+local opt = subject:parse(parser)
 for _, resolved in ipairs(subject:every_variant()) do
   run.prepare(resolved, subject:params(resolved, opt), { dry_run = true, serial = opt.serial,
     units = opt.units }, { folder = opt.permissions })

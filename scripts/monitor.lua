@@ -18,8 +18,8 @@ Ctrl-L resets it into its loader. Without one it listens for --seconds.
 examples:
   moonflash monitor
   moonflash monitor --reset --timestamps --log boot.log
-  moonflash monitor --elf firmware.elf         names for the addresses of a crash
-  moonflash monitor --reset --seconds 20 --expect "> "    for scripts: exit 0 when seen
+  moonflash monitor --elf firmware.elf    names for the addresses of a crash
+  moonflash monitor --reset --seconds 20 --expect "> "  (exit 0: seen)
   moonflash doctor --transcript boot.log]])
 parser:flag("--reset", "reset the chip first")
 parser:option("--seconds", "end after so long"):argname "N"

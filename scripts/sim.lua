@@ -19,14 +19,14 @@ has happened, so that each comes once though the port is opened again. N counts
 bytes or flash operations since the port was opened.
   flip-in, lose-in, dup-in      the bytes N to N+ARG-1 towards the chip; ARG 1
   flip-out, lose-out, dup-out   ... from the chip
-  reset N                       the chip restarts by itself after N bytes both ways
-  unplug N [K]                  the port is gone after N bytes and for K (n: all) openings
-  cut N [K]                     power fails in flash operation N, for K (n: all) openings
+  reset N                       the chip restarts by itself after N bytes
+  unplug N [K]                  the port is gone after N bytes, for K openings (n: all)
+  cut N [K]                     power fails in operation N, for K openings (n: all)
   cut-before, cut-after         ... before, after that operation
   lie N [ARG]                   ARG operations from N on do nothing
   signal N SIG                  this program gets signal SIG after N bytes
   signal-op N SIG               ... in flash operation N
-  id N ID                       from the N-th question for it on the flash id is ID
+  id N ID                       from the N-th question on the flash id is ID
                                 (maker | type << 8 | capacity << 16)
   stuck0, stuck1 ADDR BITS      these bits of a cell stay 0 (1)]]
 
@@ -71,7 +71,7 @@ local function where(i)
   if opt.pty then return "pty:" .. opt.pty .. (i > 1 and tostring(i) or "") end
   local host, number = opt.rfc2217:match("^(.-):?(%d+)$")
   number = math.tointeger(tonumber(number))
-  if not number then
+  if not number or number > 65535 then
     errors.raise("usage", ("'%s' is no TCP port"):format(opt.rfc2217))
   end
   return ("rfc2217:%s:%d"):format(host == "" and "127.0.0.1" or host,

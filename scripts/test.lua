@@ -25,7 +25,7 @@ parser:option("--keep", "keep the board's flash in FILE"):argname "FILE"
 parser:option("--only", "run the tests whose name has this in it"):argname "TEXT"
 
 local subject = command.open_for_test(cli.args, parser)
-local opt = cli.parse(parser)
+local opt = subject:parse(parser)
 local board = {}
 for name, value in (opt.board or ""):gmatch("([^,=]+)=([^,]*)") do board[name] = value end
 

@@ -6,6 +6,7 @@
 -- `-L` or `MOONFLASH_PATH` puts in front.
 -- @module moonflash.cli
 local argparse <const> = require "argparse"
+local cli_help <const> = require "moonflash.cli_help"
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
 local nearest <const> = require "moonflash.nearest"
@@ -23,7 +24,7 @@ cli.GLOBALS = {
   { "--after", "RESET", "what to do at the end: run (default), stay, none" },
   { "--wait", "SECONDS", "wait so long for a board that is reset by hand" },
   { "--allow", "WHAT", "let a Lua file do more: read=DIR, write=DIR, exec, env=NAME, ports,"
-    .. " net, all; may be repeated" },
+    .. " net, memory=SIZE, time=SECONDS, all; may be repeated" },
   { "--locked", nil, "refuse a recipe that differs from moonflash.lock" },
   { "--no-stub", nil, "use the chip's own ROM loader only" },
   { "--stub", "FILE", "use another flasher stub, a file in the public JSON format" },
@@ -134,9 +135,9 @@ local function help_text(dirs)
   lines[#lines + 1] = "\nglobal options, before or after the command:"
   for _, g in ipairs(cli.GLOBALS) do
     local names = g[1]:gsub(" ", ", ") .. (g[2] and " " .. g[2] or "")
-    lines[#lines + 1] = ("  %-20s %s"):format(names, g[3])
+    lines[#lines + 1] = cli_help.row(names, g[3], 23)
   end
-  lines[#lines + 1] = ("  %-20s %s"):format("--version", "print the version")
+  lines[#lines + 1] = cli_help.row("--version", "print the version", 23)
   lines[#lines + 1] = "\n'moonflash COMMAND --help' explains a command."
   return table.concat(lines, "\n")
 end
@@ -144,11 +145,30 @@ end
 --- See @{moonflash.nearest.find}.
 cli.near = nearest.find
 
+-- What to say to a word that is no command, and is like none.
+local function unknown_hint(name)
+  if name == "version" then return "moonflash --version" end
+  local dashed = name:gsub("_", "-")
+  for _, c in ipairs(require("moonflash.esptool_options").COMMANDS) do
+    if c.name == dashed then
+      return ("'moonflash esptool %s ...' takes esptool's command line"):format(name)
+    end
+  end
+  local mode = require("lfs").attributes(name, "mode")
+  if mode == "file" then
+    return ("'moonflash flash %s' flashes a firmware, 'moonflash write ADDR %s' any file; a Lua"
+      .. " file's name must end in .lua"):format(name, name)
+  elseif mode == "directory" then
+    return ("it is a folder; a recipe is named: moonflash %s/flash.lua"):format(name:gsub("/$", ""))
+  end
+  return "'moonflash' alone lists the commands; a Lua file's name must end in .lua"
+end
+
 local function unknown_command(name, dirs)
   local near = cli.near(name, sorted_keys(cli.commands(dirs)))
   errors.raise("usage", ("there is no command '%s'"):format(name), {
     hint = #near > 0 and ("did you mean '%s'?"):format(table.concat(near, "' or '"))
-      or "'moonflash' alone lists the commands; a Lua file's name must end in .lua",
+      or unknown_hint(name),
   })
 end
 
@@ -198,30 +218,47 @@ local function add_globals(parser)
   end
   options[#options + 1] = parser:flag("--version"):description("print the version")
     :action(function() print("moonflash " .. esp.version) os.exit(0, true) end)
-  parser:group("Global options", table.unpack(options))
+  return options
 end
 
 local function parse_with(parser, args)
   local ok, result = parser:pparse(args)
   if ok then return result end
   local message, near = result:match("^(.-)\n(.*)$")        -- argparse knows near ones
+  if near and not near:find "'%-?[^'-][^']+'" and not near:find "'%-%-" then near = nil end
   errors.raise("usage", message or result, {
-    hint = near or ("'%s --help' explains it"):format(parser._name),
+    hint = near and near:gsub("^D", "d") or ("'%s --help' explains it"):format(parser._name),
   })
 end
 
 local WHEN <const> = { auto = true, always = true, never = true }
 local AFTER <const> = { run = true, stay = true, none = true }
 
+local MAX_BAUD <const> = 8000000                 -- as src/port/port.h
+
+-- A variable of the environment; an empty one says nothing.
+local function variable(name)
+  local value = os.getenv(name)
+  return value ~= "" and value or nil
+end
+
+local function check_baud(baud)
+  local rate = baud:match("^%d+$") and math.tointeger(tonumber(baud))
+  if baud == "auto" or rate and rate > 0 and rate <= MAX_BAUD then return end
+  errors.raise("usage", ("'%s' is no baud rate"):format(baud),
+    { hint = ("a number up to %d, such as 115200 or 921600, or auto"):format(MAX_BAUD) })
+end
+
 -- Environment and defaults behind the global options.
 local function settle(opt)
-  opt.port = opt.port or os.getenv("MOONFLASH_PORT")
-  opt.baud = opt.baud or os.getenv("MOONFLASH_BAUD") or "auto"
-  if opt.baud ~= "auto" and not opt.baud:match("^%d+$") then
-    errors.raise("usage", ("'%s' is no baud rate"):format(opt.baud),
-      { hint = "a number such as 115200 or 921600, or auto" })
+  if opt.port == "" then
+    errors.raise("usage", "--port: the name is empty", { hint = "'moonflash ports' lists all" })
   end
-  opt.ledger = opt.ledger or os.getenv("MOONFLASH_LEDGER")
+  opt.port = opt.port or variable "MOONFLASH_PORT"
+  opt.baud = opt.baud or variable "MOONFLASH_BAUD" or "auto"
+  check_baud(opt.baud)
+  if opt.wait then require("moonflash.first_contact").patience(opt) end
+  opt.ledger = opt.ledger or variable "MOONFLASH_LEDGER"
   if opt.ledger == "" then opt.ledger = nil end
   if opt.stub and opt.no_stub then
     errors.raise("usage", "--stub and --no-stub exclude each other")
@@ -245,8 +282,7 @@ end
 -- @treturn table an argparse parser; give it to @{cli.parse}
 function cli.parser(name, summary, epilog)
   local parser = argparse("moonflash " .. name, summary, epilog)
-  parser:usage_max_width(90):help_max_width(90)
-  add_globals(parser)
+  parser.globals = add_globals(parser)
   return parser
 end
 
@@ -255,6 +291,7 @@ end
 -- @treturn table the options by name, the global ones with their defaults
 -- @raise `usage`
 function cli.parse(parser)
+  cli_help.dress(parser, parser.globals)
   local opt = settle(parse_with(parser, cli.args))
   opt.permissions = cli.permissions
   cli.options = opt
@@ -391,7 +428,9 @@ end
 
 local function dispatch(args)
   local before, name, rest = cli.split(args)
-  if wants_help(before) or #args == 0 then
+  if wants_help(before) and name then
+    before, name, rest = {}, "help", { name }      -- --help COMMAND, too
+  elseif wants_help(before) or #args == 0 then
     print(help_text(user_dirs {}))
     return
   end

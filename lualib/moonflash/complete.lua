@@ -26,12 +26,9 @@ local VALUES <const> = {
     "spiffs" },
 }
 
--- Words that a command's arguments may be, besides files.
+-- Words that a command's arguments may be, besides files and commands of its own.
 local ARGUMENTS <const> = {
-  erase = VALUES["--region"], backup = { "check", "unpack" }, partition = { "show", "set" },
-  ["init-data"] = { "show", "write", "build" }, image = { "info" },
-  fs = { "build", "ls", "get", "put", "rm", "check" }, lfs = { "show", "write" },
-  complete = { "bash", "zsh", "fish" },
+  erase = VALUES["--region"], backup = { "check", "unpack" }, complete = { "bash", "zsh", "fish" },
 }
 
 local function port_names()
@@ -117,6 +114,7 @@ end
 
 local function arguments_of(name, parser)
   local list = { complete.FILES }
+  for _, command in ipairs(parser and parser._commands or {}) do list[#list + 1] = command._name end
   for _, word in ipairs(ARGUMENTS[name] or {}) do list[#list + 1] = word end
   for _, argument in ipairs(parser and parser._arguments or {}) do
     for _, choice in ipairs(argument._choices or {}) do list[#list + 1] = choice end

@@ -64,7 +64,8 @@ local PORT_HINTS <const> = {
       .. " again"):format(group or "dialout")
   end,
   busy = function() return "close the other program (a serial monitor, ModemManager, brltty)" end,
-  missing = function()
+  missing = function(message)
+    if message:find "^%a[%w]+:" or not message:find "no such port" then return nil end
     local list = esp.ports()
     if not list or #list == 0 then return "there are no serial ports now; is it plugged in?" end
     return "ports there are: " .. list_names(list)

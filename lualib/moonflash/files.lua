@@ -97,7 +97,9 @@ function files.check_writable(path)
   if kind and kind ~= "file" then return end     -- a device or a pipe: it shows when it is written
   local part = path .. ".part"
   local f, why, errno = io.open(part, "wb")
-  if not f then errors.check(nil, "cannot create " .. why, errno) end
+  if not f then
+    errors.check(nil, ("cannot create %s: %s"):format(path, why:sub(#part + 3)), errno)
+  end
   f:close()
   os.remove(part)
 end

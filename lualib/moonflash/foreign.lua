@@ -94,7 +94,7 @@ local starts = {
   end },
   { "\x1bLua", function()
     return { kind = "luac", name = "compiled Lua",
-      hint = "it belongs into the chip's file system" }
+      hint = "it belongs in the chip's file system" }
   end },
   { "\x27\x05\x19\x56", function()
     return { kind = "uboot", name = "a U-Boot image" }
@@ -112,7 +112,9 @@ local function is_blank(bytes, fill) return not bytes:find("[^" .. fill .. "]") 
 local function looks_like_lua(bytes)
   local head = bytes:sub(1, 4096)
   if head:match("^#!.-lua") or head:match("^%-%-") then return true end
-  for _, sign in ipairs { "%f[%w]local%s+[%w_]+", "%f[%w]function%f[%W]", "%f[%w]require%s*[%(\"']",
+  if head:match("^#+ ") then return false end                     -- Markdown, maybe with Lua in it
+  for _, sign in ipairs { "%f[%w]local%s+[%w_]+%s*[=,\r\n]", "%f[%w]function%f[^%w_][%s%w_.:]*%(",
+    "%f[%w]require%s*[%(\"']",
     "%f[%w]print%s*[%(\"']" } do
     if head:match(sign) then return true end
   end
@@ -126,7 +128,7 @@ local function from_text(bytes)
       hint = "the download did not give the file itself; fetch the raw file" }
   elseif looks_like_lua(bytes) then
     return { kind = "lua", name = "Lua source text",
-      hint = "it belongs into the chip's file system, not into flash directly" }
+      hint = "it belongs in the chip's file system, not into flash directly" }
   end
   return { kind = "text", name = "a text file" }
 end

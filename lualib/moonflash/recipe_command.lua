@@ -123,7 +123,7 @@ end
 --- Opens the recipe that is among the arguments, and adds its options to a parser.
 -- @tparam {string,...} args
 -- @tparam table parser
--- @treturn table subject; without a recipe the parser will say so
+-- @treturn table subject; without a recipe `subject:parse` will say so
 -- @raise `script` when the file is no recipe
 function command.open_for_test(args, parser)
   local path = recipe_among(args)
@@ -141,6 +141,19 @@ function command.open_for_test(args, parser)
   command.add_options(parser, variants, default, resolved)
   return setmetatable({ recipe = recipe, path = path, base = folder, source = source,
     resolved = resolved }, subject)
+end
+
+--- Parses the command line of a command that works on a recipe.
+-- @tparam table parser with an argument `recipe`
+-- @treturn table options
+-- @raise `usage` when what was named can be no recipe
+function subject:parse(parser)
+  local opt = cli.parse(parser)
+  if not self.recipe then
+    errors.raise("usage", ("%s is no recipe"):format(opt.recipe),
+      { hint = "a recipe is a Lua file, its name ends in .lua" })
+  end
+  return opt
 end
 
 --- The tests to run.

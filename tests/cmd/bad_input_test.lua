@@ -179,6 +179,37 @@ function TestBadInput:test_unaligned_or_unmapped_word()
   fails(self, 2, "nothing at", "-p", self:sim(), "peek", "0x1000")
 end
 
+function TestBadInput:test_global_options_with_senseless_values()
+  for _, words in ipairs { { "-b", "0" }, { "-b", "8000001" }, { "-b", "fast" }, { "--wait", "x" },
+    { "--wait", "-1" }, { "-p", "" } } do
+    lu.assertStrContains(fails(self, 2, ".", "-p", self:sim(), "info", table.unpack(words)), "hint: ")
+  end
+end
+
+function TestBadInput:test_words_that_are_no_command_get_a_hint_that_helps()
+  for word, hint in pairs { write_flash = "'moonflash esptool write_flash", version = "--version",
+    [HELLO] = "moonflash flash " .. HELLO, ["examples/plain"] = "moonflash examples/plain/flash.lua",
+    wirte = "did you mean 'write'" } do
+    lu.assertStrContains(fails(self, 2, "no command", word), hint)
+  end
+  lu.assertStrContains(fails(self, 2, "%-%-mdoe", "write", "--mdoe"), "did you mean '--mode'")
+  lu.assertStrContains(fails(self, 2, "%-V", "-V"), "--help")
+end
+
+function TestBadInput:test_a_file_that_can_be_no_recipe()
+  fails(self, 2, "is no recipe", "test", "README.md")
+  fails(self, 2, "is no recipe", "lock", "README.md")
+end
+
+function TestBadInput:test_no_tcp_port()
+  fails(self, 2, "no TCP port", "sim", self.flash, "--rfc2217", "65536")
+end
+
+function TestBadInput:test_a_file_that_cannot_be_made_is_called_by_its_own_name()
+  local err = fails(self, 6, "none/x.bin", "-p", self:sim(), "read", "0", "4k", self.dir .. "/none/x.bin")
+  lu.assertNotStrContains(err, ".part")
+end
+
 function TestBadInput:test_script_with_a_syntax_error()
   fails(self, 1, "bad.lua:1", self:file("bad.lua", "local = 1\n"))
 end

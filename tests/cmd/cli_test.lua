@@ -37,9 +37,32 @@ function TestCommandLine:test_every_command_has_help_with_an_example()
     local out = good(name, "--help")
     lu.assertStrContains(out, "moonflash " .. name)
     lu.assertStrContains(out, "example")
-    lu.assertStrContains(out, "--port")
+    lu.assertStrContains(out, name == "esptool" and "--port" or "global options")
     lu.assertEquals((good("help", name)), out)
+    lu.assertEquals((good("--help", name)), out)
+    for line in (out .. "\n"):gmatch "(.-)\n" do lu.assertTrue(#line <= 90, line) end
   end
+end
+
+function TestCommandLine:test_a_command_explains_its_own_options_and_names_the_global_ones()
+  local out = good("write", "--help")
+  lu.assertStrContains(out, "usage: moonflash write [global options] [--mode MODE]")
+  lu.assertStrContains(out, "\n   -m, --mode MODE       flash mode")
+  local own, rest = out:match "(.-)\nglobal options, explained by 'moonflash %-%-help':\n(.*)"
+  lu.assertNotStrContains(own, "--ledger")
+  for _, g in ipairs { "-p URL,", "--after RESET,", "-q,", "--version" } do
+    lu.assertStrContains(rest, g)
+  end
+end
+
+function TestCommandLine:test_help_of_a_subcommand()
+  local out = good("fs", "build", "--help")
+  lu.assertStrContains(out, "usage: moonflash fs build ")
+  lu.assertStrContains(out, "\n   -o, --output FILE ")
+end
+
+function TestCommandLine:test_general_help_fits_a_terminal_of_80_columns()
+  for line in good():gmatch "[^\n]+" do lu.assertTrue(#line <= 80, line) end
 end
 
 function TestCommandLine:test_code_from_the_command_line()

@@ -53,6 +53,12 @@ function TestComplete:test_arguments_are_files_and_the_words_that_a_command_know
   lu.assertEquals(offered("erase", "sp"), { ":files", "spiffs" })
 end
 
+function TestComplete:test_commands_of_a_command_are_offered()
+  lu.assertEquals(offered("image", ""), { ":files", "convert", "from-elf", "info", "merge", "split" })
+  lu.assertEquals(offered("lfs", "re"), { ":files", "relocate" })
+  lu.assertEquals(offered("ledger", "y"), { ":files", "yield" })
+end
+
 function TestComplete:test_nothing_is_offered_for_what_is_not_known_and_nothing_fails()
   lu.assertEquals(offered("nonsense", "--x"), {})
   lu.assertEquals(offered("--nonsense", "--qui"), { "--quiet" })

@@ -23,6 +23,9 @@ function TestForeign:test_names_common_wrong_files()
     lu.assertEquals(kind(bytes), expected)
   end
   lu.assertEquals(kind "local x = 1\nreturn x", "lua")
+  lu.assertEquals(kind "# A note\n\n```lua\nprint 'x'\n```\n", "text")
+  lu.assertEquals(kind "the local folder has no function\n", "text")
+  lu.assertEquals(kind "function f(x) end\n", "lua")
   lu.assertNil(foreign.recognise "\1\2\3\4\5\6")
 end
 
