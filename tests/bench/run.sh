@@ -14,6 +14,12 @@ echo "== the interpreter"
 "$build/bench/cpu"
 echo "== whole commands on the paced simulated chip"
 "$build/moonflash" --allow=all tests/bench/flash_bench.lua
+echo "== the stub, in the chip's own time, at 921600"
+sh tests/bench/stub_bench.sh "$build"
+if command -v xtensa-lx106-elf-gcc > /dev/null; then
+	echo "== its RAM, its receive ring at each rate, where its time goes (make deps-chip)"
+	sh tests/bench/stub_profile.sh "$build"
+fi
 echo "== sixteen boards at once"
 "$build/moonflash" --allow=all tests/bench/many_bench.lua
 echo "== over a network"
