@@ -11,24 +11,25 @@ local errors = {}
 
 local meta = { __name = "moonflash.error" }
 
---- Every code with its exit code and meaning, and the hint that an error gets
--- which has none of its own; the only such list in Lua.
+--- Every code with its exit code and meaning, the hint that an error gets which
+-- has none of its own, and the section of README that says more (`see`); the only
+-- such list in Lua.
 -- The words of C's `esp_err_name` are among them.
 errors.codes = {
   script            = { exit = 1, text = "the script itself failed" },
   closed            = { exit = 1, text = "the handle was already closed" },
   usage             = { exit = 2, text = "the command was asked for wrongly" },
   argument          = { exit = 2, text = "an argument is out of its range" },
-  missing           = { exit = 3, text = "no such port" },
-  busy              = { exit = 3, text = "somebody else holds the port" },
-  access            = { exit = 3, text = "the system refuses us the port" },
-  gone              = { exit = 3, text = "the port vanished",
+  missing           = { exit = 3, text = "no such port", see = "no-port" },
+  busy              = { exit = 3, text = "somebody else holds the port", see = "port-in-use" },
+  access            = { exit = 3, text = "the system refuses us the port", see = "no-permission" },
+  gone              = { exit = 3, text = "the port vanished", see = "a-line-that-fails",
     hint = "check cable and plug, then run the same command again" },
   port              = { exit = 3, text = "the port cannot be used" },
   unsupported       = { exit = 3, text = "this port or loader cannot do that" },
-  timeout           = { exit = 4, text = "the chip did not answer in time",
+  timeout           = { exit = 4, text = "the chip did not answer in time", see = "no-answer",
     hint = "check the supply and the wiring; try a lower --baud" },
-  protocol          = { exit = 4, text = "the answer breaks the protocol",
+  protocol          = { exit = 4, text = "the answer breaks the protocol", see = "a-line-that-fails",
     hint = "check cable and ground; try a lower --baud" },
   refused           = { exit = 4, text = "the loader answered with an error",
     hint = "run it again with --trace to see what was asked" },
@@ -43,8 +44,10 @@ errors.codes = {
   toobig            = { exit = 6, text = "larger than any limit allows" },
   refused_by_policy = { exit = 7, text = "possible, but not allowed or not safe" },
   differs           = { exit = 6, text = "flash does not hold what the files say" },
-  chip_changed      = { exit = 8, text = "the chip was changed, but is not proven" },
-  flash             = { exit = 8, text = "the flash does not do as told" },
+  chip_changed      = { exit = 8, text = "the chip was changed, but is not proven",
+    see = "flash-differs-after-writing" },
+  flash             = { exit = 8, text = "the flash does not do as told",
+    see = "flash-differs-after-writing" },
   io                = { exit = 9, text = "the system reported an I/O error" },
   disk              = { exit = 9, text = "the disk is full or read-only" },
   nomem             = { exit = 9, text = "out of memory" },

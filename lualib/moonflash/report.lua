@@ -141,7 +141,16 @@ function report.event(name, fields)
     write_event("start", { version = report.EVENTS, program = "moonflash " .. esp.version,
       command = state.command })
   end
+  if name == "ok" or name == "error" then state.ended = true end
   write_event(name, fields)
+end
+
+--- Ends the stream of a run that went well and has said no last word: a reader can
+-- tell a whole stream from one that was cut off.
+function report.finish()
+  if state.json and state.started and not state.ended and not state.sink then
+    report.event("ok", { message = "done" })
+  end
 end
 
 -- What is shown may hold names out of files and recipes: of all control characters only
@@ -291,7 +300,14 @@ function report.failure(e)
   if state.sink then return end
   close_line()
   io.stderr:write(state.err:paint("failure", "moonflash:"), " ", message, "\n")
-  if e.hint then io.stderr:write(state.err:paint("hint", "hint:"), " ", text.escape(e.hint, { newlines = true }), "\n") end
+  if e.hint then
+    io.stderr:write(state.err:paint("hint", "hint:"), " ",
+      text.escape(e.hint, { newlines = true }), "\n")
+  end
+  local see = errors.codes[e.code] and errors.codes[e.code].see
+  if see and not state.quiet then
+    io.stderr:write(state.err:paint("dim", ("see:  README.md#%s"):format(see)), "\n")
+  end
   if e.traceback and state.verbose then io.stderr:write(e.traceback, "\n") end
 end
 

@@ -101,4 +101,20 @@ function TestErrors:test_wrap_keeps_ours_and_adopts_others()
   lu.assertEquals({ err.code, err.message }, { "script", "a.lua:3: boom" })
 end
 
+function TestErrors:test_the_sections_that_say_more_are_in_the_readme()
+  local f <close> = assert(io.open "README.md")
+  local anchors = {}
+  for heading in f:read "a":gmatch "\n#+ ([^\n]+)" do
+    anchors[heading:lower():gsub("[^%w %-]", ""):gsub(" ", "-")] = true
+  end
+  local seen = 0
+  for code, row in pairs(errors.codes) do
+    if row.see then
+      lu.assertTrue(anchors[row.see], code .. " names README.md#" .. row.see)
+      seen = seen + 1
+    end
+  end
+  lu.assertTrue(seen > 5)
+end
+
 os.exit(lu.LuaUnit.run())
