@@ -27,7 +27,8 @@ if opt.check then
   for _, problem in ipairs(problems) do report.line("%s", problem) end
   report.result { file = opt.check, problems = problems }
   if #problems > 0 then
-    errors.raise("file", ("%s: %d lines are not as the schema says"):format(opt.check, #problems))
+    errors.raise("file", ("%s: %s not as the schema says"):format(opt.check,
+      #problems == 1 and "1 line is" or #problems .. " lines are"))
   end
   return report.ok("%s keeps to the schema", opt.check)
 end

@@ -496,6 +496,7 @@ function cli.main(args)
     hint = "run the same command again" }))
   local ok, result = xpcall(function()
     local done = dispatch(args)
+    if not done or done == 0 then report.finish() end
     check_output()
     return done
   end, cli.on_error)

@@ -11,6 +11,7 @@ local merge <const> = require "moonflash.image_merge"
 local numbers <const> = require "moonflash.numbers"
 local parts <const> = require "moonflash.parts"
 local report <const> = require "moonflash.report"
+local text <const> = require "moonflash.text"
 
 local image_jobs = {}
 
@@ -84,7 +85,7 @@ function image_jobs.merge(opt)
   local result = written(opt.output, bytes)
   result.format, result.addr = format, target
   report.result(result)
-  report.ok("%d pieces in %s%s", #list, opt.output, format == "raw"
+  report.ok("%s in %s%s", text.count(#list, "piece"), opt.output, format == "raw"
     and (", for 0x%06x"):format(target) or "")
 end
 
