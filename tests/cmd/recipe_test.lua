@@ -77,6 +77,22 @@ function TestRecipe:test_a_bad_recipe_is_refused_with_what_is_wrong()
   end
 end
 
+function TestRecipe:test_files_that_are_not_there_and_files_that_were_written()
+  local path = self:recipe [[return mf.recipe { api = 1,
+    parts = { mf.file(0, "hello.bin"), mf.label("a.txt", "{{mac}}\n") },
+    after = function(dev) dev:start(115200) dev:expect "hello from moonflash" end,
+    test = { expect = function(t)
+      t:expect_no_file("init.lua")
+      t:expect(t:written("a.txt") == "60:01:94:a5:b6:9c\n", "the label")
+      t:expect(t:written("b.txt") == nil, "no other label")
+    end } }]]
+  harness.write(self.dir .. "/hello.bin", harness.read "examples/hello/hello.bin")
+  local out, err, code = harness.run("test", path)
+  lu.assertEquals(code, 0, out .. err)
+  lu.assertStrContains(out, "ok 1 - no file init.lua")
+  lu.assertStrContains(out, "ok: 3 expectations hold")
+end
+
 function TestRecipe:test_failed_expectations_fail_the_test()
   local path = self:recipe [[return mf.recipe { api = 1, parts = { mf.bytes(0x1000, 'abcd') },
     test = { board = { size = "1M" }, expect = function(t)
