@@ -5,6 +5,7 @@ local errors      <const> = require "moonflash.errors"
 local files       <const> = require "moonflash.files"
 local monitor     <const> = require "moonflash.monitor"
 local report      <const> = require "moonflash.report"
+local text        <const> = require "moonflash.text"
 
 local parser = cli.parser("monitor", "Shows the chip's console, at the rate that it speaks.", [[
 The rate is found from what is heard (115200, 9600, 74880, 57600, 230400, 460800,
@@ -44,7 +45,7 @@ local found = session:run(seconds)
 report.result { baud = session.finder.home or session.finder.baud, found = found,
   expect = opt.expect }
 if opt.expect and not found then
-  errors.raise("timeout", ("%q was not heard"):format(opt.expect), {
+  errors.raise("timeout", ('"%s" was not heard'):format(text.escape(opt.expect)), { see = false,
     hint = "moonflash doctor may know why" })
 end
 report.stage("%s", found and "heard" or "end")

@@ -119,7 +119,7 @@ function board_test:expect_console(pattern, seconds, baud)
   local heard = console.capture(port, { seconds = seconds or 5, baud = baud or 115200 },
     console.BOOT_BAUD, function(s) return s:find(pattern, 1, true) end)
   local found = heard:find(pattern, 1, true)
-  return note(self, found ~= nil, ("the console says %q"):format(pattern),
+  return note(self, found ~= nil, ('the console says "%s"'):format(text.escape(pattern)),
     not found and "heard: " .. text.shorten(text.escape(heard), 300))
 end
 
@@ -197,7 +197,8 @@ end
 function board_test:expect_file(name, bytes)
   local text_now = self:file_text(name)
   local why = not text_now and "it is not there"
-    or bytes and text_now ~= bytes and ("it holds %q"):format(text.shorten(text_now, 200)) or nil
+    or bytes and text_now ~= bytes and ('it holds "%s"'):format(
+      text.shorten(text.escape(text_now), 200)) or nil
   return note(self, not why, "the file " .. name, why)
 end
 
@@ -219,8 +220,8 @@ function board_test:written(path) return self.labels[path] end
 -- @treturn boolean
 function board_test:expect_written(path, bytes)
   local have = self.labels[path]
-  return note(self, have == bytes, "it wrote " .. path, have and ("it holds %q"):format(
-    text.shorten(have, 200)) or "it did not")
+  return note(self, have == bytes, "it wrote " .. path, have and ('it holds "%s"'):format(
+    text.shorten(text.escape(have), 200)) or "it did not")
 end
 
 --- Results as TAP, and how many failed.

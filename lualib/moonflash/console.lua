@@ -113,8 +113,8 @@ function console.expect(port, pattern, seconds)
     end
     unread[port] = heard
     if port:now() >= till then
-      errors.raise("timeout", ("%q was not heard within %g s"):format(
-        type(pattern) == "table" and pattern.text or pattern, seconds or 10), {
+      errors.raise("timeout", ('"%s" was not heard within %g s'):format(text.escape(
+        type(pattern) == "table" and pattern.text or pattern), seconds or 10), { see = false,
         hint = "heard instead: " .. (heard == "" and "nothing"
           or text.escape(heard:sub(-SHOWN)):sub(-SHOWN)) })
     end

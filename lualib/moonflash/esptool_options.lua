@@ -67,7 +67,10 @@ local function one_to_three(text, name)
 end
 
 local function baud(text, name)
-  return text == "auto" and text or tostring(whole(text, name))
+  local rate = text == "auto" or whole(text, name)
+  if rate == true then return text end
+  if rate == 0 or rate > 8000000 then usage("--%s: '%s' is no baud rate", name, text) end
+  return tostring(rate)
 end
 
 local SIZES <const> = { "256KB", "512KB", "1MB", "2MB", "2MB-c1", "4MB", "4MB-c1", "8MB", "16MB",

@@ -292,7 +292,7 @@ end
 -- @param e what was raised: an error table, or anything
 function report.failure(e)
   e = errors.wrap(e)
-  local message = text.escape(tostring(e))
+  local message = text.escape(tostring(e), { shown = true })
   report.event("error", {
     code = e.code, message = message, hint = e.hint, addr = e.addr, exit = errors.exit_code(e),
     changed = e.changed,
@@ -302,9 +302,9 @@ function report.failure(e)
   io.stderr:write(state.err:paint("failure", "moonflash:"), " ", message, "\n")
   if e.hint then
     io.stderr:write(state.err:paint("hint", "hint:"), " ",
-      text.escape(e.hint, { newlines = true }), "\n")
+      text.escape(e.hint, { newlines = true, shown = true }), "\n")
   end
-  local see = errors.codes[e.code] and errors.codes[e.code].see
+  local see = e.see ~= false and errors.codes[e.code] and errors.codes[e.code].see
   if see and not state.quiet then
     io.stderr:write(state.err:paint("dim", ("see:  README.md#%s"):format(see)), "\n")
   end

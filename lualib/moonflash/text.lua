@@ -13,13 +13,16 @@ end
 -- reaches the terminal as a command. Reversible: a backslash is doubled.
 -- @tparam string bytes
 -- @tparam[opt] table opts `newlines` = true keeps LF and tab as they are and
--- drops the CR of CR LF
+-- drops the CR of CR LF; `shown` = true doubles no backslash: for a text of ours
+-- that may have escaped parts in it
 -- @treturn string printable ASCII (and LF, tab when asked)
 function text.escape(bytes, opts)
+  local backslash = opts and opts.shown and "" or "\\"
   if not (opts and opts.newlines) then
-    return (bytes:gsub("[\0-\x1f\\\x7f-\xff]", escape_byte))
+    return (bytes:gsub(("[\0-\x1f%s\x7f-\xff]"):format(backslash), escape_byte))
   end
-  return (bytes:gsub("\r+\n", "\n"):gsub("[\0-\x08\x0b-\x1f\\\x7f-\xff]", escape_byte))
+  return (bytes:gsub("\r+\n", "\n"):gsub(("[\0-\x08\x0b-\x1f%s\x7f-\xff]"):format(backslash),
+    escape_byte))
 end
 
 --- Split at LF, CR LF or lone CR. A last line without an end counts; an empty

@@ -77,6 +77,18 @@ function TestRecipe:test_a_bad_recipe_is_refused_with_what_is_wrong()
   end
 end
 
+function TestRecipe:test_what_was_heard_instead_is_shown_escaped_once()
+  local path = self:recipe [[return mf.recipe { api = 1, parts = { mf.file(0, "hello.bin") },
+    after = function(dev) dev:expect("\n> ", 0.3) end }]]
+  harness.write(self.dir .. "/hello.bin", harness.read "examples/hello/hello.bin")
+  local _, err, code = harness.run("-p", "sim:" .. self.dir .. "/b.flash?size=1M", path)
+  lu.assertEquals(code, 8)
+  lu.assertStrContains(err, '"\\n> " was not heard within 0.3 s')
+  lu.assertStrContains(err, "\\r\\nload 0x40100000")
+  lu.assertNotStrContains(err, "\\\\")
+  lu.assertNotStrContains(err, "#no-answer")
+end
+
 function TestRecipe:test_files_that_are_not_there_and_files_that_were_written()
   local path = self:recipe [[return mf.recipe { api = 1,
     parts = { mf.file(0, "hello.bin"), mf.label("a.txt", "{{mac}}\n") },

@@ -140,6 +140,8 @@ function TestGlobals:test_the_environment_stands_behind_the_options()
   opt = parse("-p /dev/b write_flash -fm qio 0 a.bin", env).opt
   lu.assertEquals({ opt.port, opt["flash-mode"] }, { "/dev/b", "qio" })
   refuses("usage", "ESPTOOL_BAUD", "run", { ESPTOOL_BAUD = "fast" })
+  refuses("usage", "no baud rate", "-b 0 run")
+  refuses("usage", "no baud rate", "-b 8000001 run")
   -- detect means nothing to elf2image, and is set for write-flash in the same shell
   lu.assertNil(parse("elf2image a.elf", { ESPTOOL_FS = "detect" }).opt["flash-size"])
 end

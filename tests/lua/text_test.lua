@@ -35,6 +35,11 @@ function TestText:test_lines_end_in_any_way()
   lu.assertEquals(text.lines("\r\n"), { "" })
 end
 
+function TestText:test_a_text_with_escaped_parts_is_not_escaped_twice()
+  lu.assertEquals(text.escape("heard \\r\\n and \27", { shown = true }), "heard \\r\\n and \\x1b")
+  lu.assertEquals(text.escape("a\\x1b\n\27", { shown = true, newlines = true }), "a\\x1b\n\\x1b")
+end
+
 function TestText:test_printable_share()
   lu.assertEquals(text.printable_share(""), 0)
   lu.assertEquals(text.printable_share("ab\r\n"), 1)
