@@ -26,15 +26,21 @@ int luaopen_lfs(lua_State *L);
 #define EXIT_CHANGED 8
 #define EXIT_SYSTEM 9
 #define EXIT_INTERRUPTED 130
+#define LAST_WORDS "\nmoonflash: interrupted at once; flash may have been changed in part\n" \
+	"hint: run the same command again\n"
 
 /* The first signal lets the command finish its frame and say what it did; the
  * second one is final, and so is an alarm: matching a bad pattern may take for ever,
  * and nobody looks at the flag there. */
 static void on_signal(int sig)
 {
+	ssize_t said = 0;
+
 	(void)sig;
 	if (port_interrupted) {
 		esp_terminal_restore();
+		said = write(STDERR_FILENO, LAST_WORDS, sizeof LAST_WORDS - 1);
+		(void)said;		/* nobody may listen; the end is the same */
 		_exit(EXIT_INTERRUPTED);
 	}
 	port_interrupted = 1;
