@@ -120,7 +120,7 @@ function judge.run(job, run)
   if is_mixed(job, run.before, run.after) then return "half old and half new, and it boots" end
   if run.code == "killed" then return nil end
   local bad = manners(run)
-  if bad then return bad end
+  if bad and not (run.code == 130 and run.insists and bad:find "^no ") then return bad end
   if run.code == 0 then return judge.good(job, run) end
   if not run.allowed[run.code] then return "exit " .. run.code end
   if run.code ~= 8 and run.code ~= 130 and run.after ~= run.before then
@@ -137,7 +137,7 @@ end
 function judge.of_a_liar(run)
   if run.code == "killed" then return nil end
   local bad = manners(run)
-  if bad then return bad end
+  if bad and not (run.code == 130 and run.insists) then return bad end
   if run.code == 0 or run.code == 8 or run.code == 130 then return nil end
   return run.after ~= run.before and ("exit %d and flash changed"):format(run.code)
     or not run.allowed[run.code] and "exit " .. run.code or nil

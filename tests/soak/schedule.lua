@@ -156,18 +156,13 @@ function schedule.may_end(s)
   return codes
 end
 
---- Whether the program may be killed in it.
-function schedule.kills(s)
+--- Whether the program gets two signals: the second one ends it at once, without a word.
+function schedule.insists(s)
+  local n = 0
   for _, item in ipairs(s.items) do
-    if item.fault and item.fault:match "^%- signal" and item.fault:match " 9$" then return true end
+    if item.fault and item.fault:match "^%- signal" and not item.fault:match " 9$" then n = n + 1 end
   end
-end
-
---- Whether something in it can make cells be other than what was asked for, so that
--- what NOR cells can do does not bind them.
-function schedule.defective(s)
-  local kinds = kinds_of(s)
-  return kinds.stuck or kinds.stuck0 or kinds.stuck1 or kinds.lie
+  return n > 1
 end
 
 --- Whether the chip lies about its size, which shows only when something was written.
