@@ -43,7 +43,8 @@ examples:
   moonflash sim board.flash --boot                      (run it, console here)
 
 ]] .. option_help() .. "\n\n" .. FAULTS)
-parser:argument("chips", "FILE[?OPTIONS]; none: a blank 4 MB chip that is forgotten"):args "*"
+parser:argument("chips", "the chips; none: a blank 4 MB chip that is forgotten"):args "*"
+  :argname "FILE[?OPTIONS]"
 parser:option("--rfc2217", "serve by RFC 2217 on [HOST:]PORT (0: any free port)")
   :argname "[HOST:]PORT"
 parser:option("--pty", "serve as a pseudo-terminal, with a symbolic link LINK to it")

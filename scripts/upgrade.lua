@@ -24,7 +24,8 @@ examples:
   moonflash upgrade nodemcu.bin --dry-run
   moonflash upgrade --rollback before.bin]])
 flashing.add_options(parser)
-parser:option("--backup", "file for all of flash before (default moonflash-MAC-TIME.bin)")
+parser:option("--backup", "file for all of flash before (default: moonflash-MAC-TIME.bin)")
+  :argname "FILE"
 parser:flag("--no-backup", "do not save flash first")
 parser:option("--rollback", "put back what --backup has saved"):argname "FILE"
 local opt = cli.parse(parser)

@@ -111,20 +111,23 @@ local function help(parser, options)
   local text = getmetatable(parser).__index.get_help(parser)
   parser._epilog = plain
   hide(options, before)
-  text = text:gsub("\n\n(%u%l+:\n)", function(heading) return "\n\n" .. heading:lower() end)
+  text = text:gsub("\n\n(%u)([%l ]+:\n   )", function(first, rest)
+    return "\n\n" .. first:lower() .. rest
+  end)
   return text .. (epilog and "\n\n" .. epilog or "")
 end
 
 --- Gives a parser, and those of its subcommands, their look.
 -- @tparam table parser an argparse parser with all its options
 -- @tparam {table,...} globals its options that every command has
-function cli_help.dress(parser, globals)
+-- @tparam[opt] boolean inner it is a subcommand's
+function cli_help.dress(parser, globals, inner)
   parser:usage_max_width(WIDTH):help_max_width(WIDTH)
   for _, option in ipairs(parser._options) do
     option._get_label_lines = label
     if option._name == "-h" then
       option:description "show this help"
-      if #globals > 0 then option._get_usage = function() return "[global options]" end end
+      if inner or #globals > 0 then option._get_usage = function() return "[global options]" end end
     end
   end
   for _, argument in ipairs(parser._arguments) do
@@ -134,7 +137,7 @@ function cli_help.dress(parser, globals)
   end
   parser.get_usage = function(self) return usage(self, globals) end
   parser.get_help = function(self) return help(self, globals) end
-  for _, command in ipairs(parser._commands) do cli_help.dress(command, {}) end
+  for _, command in ipairs(parser._commands) do cli_help.dress(command, {}, true) end
 end
 
 return cli_help

@@ -33,6 +33,7 @@ local FORMATTING <const> = 90           -- seconds that NodeMCU may format its f
 -- @tparam table parser
 function flashing.add_options(parser)
   parser:argument("files", "a firmware file, a folder, or 0x00000.bin and 0x10000.bin"):args "0-2"
+    :argname "FILE"
   parser:option("--mode -m", "flash mode in the boot header: auto, keep, qio, qout, dio, dout")
     :default "auto"
   parser:option("--freq -f", "flash clock in the boot header: keep, 20m, 26m, 40m, 80m")

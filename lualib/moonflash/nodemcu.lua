@@ -97,6 +97,7 @@ local function read_banner(banner)
     branch = field "branch", commit = field "commit", release = field "release",
     release_dts = field "release DTS", ssl = field "SSL",
     build = clean(banner:match("\tbuilt on: *([^\r\n]-)%s*[\r\n]")
+      or banner:match("build created on ([^\r\n]-)%s+powered by Lua")
       or banner:match("build ([^\r\n]-)%s+powered by Lua")),
     lua = banner:match("powered by Lua ([%d.]+)"),
     sdk = clean(banner:match("on SDK ([^%s%z]+)")),

@@ -41,6 +41,11 @@ function TestIdentify:test_2_2_finds_the_sdk_value_elsewhere()
     { "2.2.0.0", "2.2.1(6ab97e9)", "Jun  7 2018 13:59:14", "2.x" })
 end
 
+function TestIdentify:test_the_date_of_a_build_is_named_without_the_words_before_it()
+  local f = nodemcu.identify(flash "\nNodeMCU 2.2.0.0 build created on 2018-08-07 15:58 powered by Lua 5.1.4 on SDK 2.2.1\0")
+  lu.assertEquals(f.build, "2018-08-07 15:58")
+end
+
 function TestIdentify:test_a_cloud_build_without_version_number()
   local f = nodemcu.identify(flash("NodeMCU custom build by frightanic.com\n\tbranch: master\n"
     .. "\tcommit: 5073c199c01d4d7bbbcd0ae1f761ecc4687f7217\n\tSSL: false\n"
