@@ -357,9 +357,12 @@ function flashing.read_backup(path)
 end
 
 --- Puts a backup back.
--- @tparam table opt `rollback` and the global options
+-- @tparam table opt `rollback`, `full`, `dry_run` and the global options
 -- @tparam function open opens the device
 function flashing.rollback(opt, open)
+  if #opt.files > 0 then
+    errors.raise("usage", "--rollback takes no firmware", { hint = "it puts the backup back" })
+  end
   local bytes = flashing.read_backup(opt.rollback)
   local dev <close> = open(opt)
   local size = dev:flash().size
@@ -367,8 +370,15 @@ function flashing.rollback(opt, open)
     errors.raise("size", ("%s is of a flash of %s, this chip has %s"):format(opt.rollback,
       numbers.size_text(#bytes), numbers.size_text(size)), { hint = "nothing was written" })
   end
-  local s = writer.write(dev, { parts = { { addr = 0, data = bytes, name = opt.rollback } },
-    full = opt.full }, report.showing(dev))
+  local request = { parts = { { addr = 0, data = bytes, name = opt.rollback } }, full = opt.full }
+  if opt.dry_run then
+    local steps = dev:plan(request)
+    for _, line in ipairs(plan.describe(steps)) do report.line("%s", line) end
+    report.result(plan.to_table(steps))
+    dev:leave()
+    return report.ok("nothing was changed")
+  end
+  local s = writer.write(dev, request, report.showing(dev))
   dev:leave()
   report.result { bytes = #bytes, sectors_written = s.written, sectors_skipped = s.skipped,
     verified = true }

@@ -118,6 +118,19 @@ function TestUpgrade:test_the_backup_is_the_chip_as_it_was_and_rollback_puts_it_
   lu.assertTrue(harness.read(self.flash) == old)
 end
 
+function TestUpgrade:test_a_dry_run_of_a_rollback_changes_nothing()
+  self:prepare("2.x", "3.x")
+  local flash = self:upgrade("--backup=" .. self.backup)
+  local out, err, code = harness.run("-p", "sim:" .. self.flash, "upgrade", "--rollback", self.backup, "-n")
+  lu.assertEquals(code, 0, err)
+  lu.assertStrContains(out, "ok: nothing was changed")
+  lu.assertStrContains(out, "write ")
+  lu.assertTrue(harness.read(self.flash) == flash)
+  _, err, code = harness.run("-p", "sim:" .. self.flash, "upgrade", "new.bin", "--rollback", self.backup)
+  lu.assertEquals(code, 2, err)
+  lu.assertTrue(harness.read(self.flash) == flash)
+end
+
 function TestUpgrade:test_a_damaged_backup_is_not_put_back()
   local old = self:prepare("2.x", "3.x")
   local flash = self:upgrade("--backup=" .. self.backup)
