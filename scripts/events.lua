@@ -19,12 +19,15 @@ parser:flag("--schema", "print the JSON Schema")
 parser:option("--check", "check a recorded stream"):argname "FILE"
 local opt = cli.parse(parser)
 
+local SHOWN <const> = 20                -- problems of a stream
+
 local text = events.schema_text(cli.dirs)
 local schema = events.parse(text)
 
 if opt.check then
   local problems = events.check_stream(schema, files.read(opt.check))
-  for _, problem in ipairs(problems) do report.line("%s", problem) end
+  for i = 1, math.min(#problems, SHOWN) do report.line("%s", problems[i]) end
+  if #problems > SHOWN then report.line("... and %d more", #problems - SHOWN) end
   report.result { file = opt.check, problems = problems }
   if #problems > 0 then
     errors.raise("file", ("%s: %s not as the schema says"):format(opt.check,

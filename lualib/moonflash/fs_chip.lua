@@ -7,6 +7,7 @@ local errors <const> = require "moonflash.errors"
 local numbers <const> = require "moonflash.numbers"
 local regions <const> = require "moonflash.regions"
 local report <const> = require "moonflash.report"
+local text <const> = require "moonflash.text"
 local spiffs <const> = require "moonflash.spiffs"
 local writer <const> = require "moonflash.writer"
 
@@ -75,7 +76,8 @@ function fs_chip.save(place)
   local part = { addr = place.addr, data = place.fs:bytes(), name = "file system", boot = false }
   local summary = writer.write(dev, { parts = { part }, unfinished = place.key },
     report.showing(dev))
-  report.stage("%d sectors written, %d as they were", summary.written, summary.skipped)
+  report.stage("%s written, %d as they were", text.count(summary.written, "sector"),
+    summary.skipped)
   return summary
 end
 
