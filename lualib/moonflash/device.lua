@@ -311,9 +311,9 @@ end
 function device:run(steps, show)
   if steps:is_empty() then return end
   if steps.request.unfinished then
-    unfinished.begin(self.chip.mac, steps)
+    unfinished.begin(unfinished.board(self), steps)
   else
-    unfinished.forget(self.chip.mac)
+    unfinished.forget(unfinished.board(self))
   end
   local at
   self.aliases = self.size_is_sure and {} or diagnosis.alias_probe(self, steps)
@@ -347,7 +347,7 @@ end
 -- @raise with exit 8 (or 130) when some were erased
 function device:erase(addr, size, progress)
   local at = 0
-  unfinished.forget(self.chip.mac)
+  unfinished.forget(unfinished.board(self))
   report.chip_changes()
   self.boot_sector_touched = addr == 0
   report.event("changing", { bytes = size })

@@ -81,7 +81,7 @@ end
 local function erase_chip(dev, job, progress)
   report.event("changing", { bytes = dev:flash().size })
   report.chip_changes()
-  unfinished.forget(dev.chip.mac)
+  unfinished.forget(unfinished.board(dev))
   local ok, e = pcall(function()
     errors.check(dev.loader.stub:erase_chip(function(ms)
       progress(math.floor(job.bytes * math.min(0.99, ms / 1000 / job.seconds)))

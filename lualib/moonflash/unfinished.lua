@@ -13,6 +13,7 @@
 -- @module moonflash.unfinished
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
+local lfs <const> = require "lfs"
 local state_files <const> = require "moonflash.state_files"
 
 local unfinished = {}
@@ -26,8 +27,20 @@ local BLANK_CRC <const> = esp.crc32(("\xff"):rep(SECTOR))
 -- somebody else has written there since.
 local BLOCK_SECTORS <const>, TORN <const> = 16, 2
 
-local function path_of(mac)
-  return state_files.path("unfinished/" .. mac:gsub(":", ""))
+local function path_of(board)
+  return state_files.path("unfinished/" .. board)
+end
+
+--- What a board is called here: its MAC. Simulated boards share theirs, and are told
+-- apart by the file that keeps their flash.
+-- @tparam device dev
+-- @treturn string
+function unfinished.board(dev)
+  local mac, port = dev.chip.mac:gsub(":", ""), dev.port:info()
+  local file = port.kind == "sim" and port.name:match "^sim:([^?]*)"
+  if not file then return mac end
+  if file:sub(1, 1) ~= "/" then file = lfs.currentdir() .. "/" .. file end
+  return ("%s-%08x"):format(mac, esp.crc32(file))
 end
 
 --- What tells one command from another, whatever the port is called: its name, its
@@ -43,8 +56,8 @@ function unfinished.key(...)
   return esp.sha256(table.concat(words, ","))
 end
 
-local function load(mac)
-  local path = path_of(mac)
+local function load(board)
+  local path = path_of(board)
   local f <close> = path and io.open(path, "rb") or nil
   local text = f and f:read "a"
   local head, data = (text or ""):match "^([^\n]*)\n(.*)$"
@@ -72,14 +85,14 @@ local function changed_sectors(steps)
 end
 
 --- Remembers a plan that is about to be carried out.
--- @tparam string mac the chip's
+-- @tparam string board from `unfinished.board`
 -- @tparam plan steps whose request has `unfinished`, the key of the command
 -- @raise `disk` when there is no room
-function unfinished.begin(mac, steps)
+function unfinished.begin(board, steps)
   local key = steps.request.unfinished
-  local path = path_of(mac)
+  local path = path_of(board)
   if not path or steps:is_empty() then return end
-  local log = load(mac)
+  local log = load(board)
   if log and log.key == key then return end   -- going on with it: what was first counts
   local sectors, data = changed_sectors(steps)
   if not state_files.make_folders(path) then return end
@@ -93,9 +106,9 @@ function unfinished.begin(mac, steps)
 end
 
 --- Forgets what was unfinished on a chip.
--- @tparam string mac
-function unfinished.forget(mac)
-  local path = path_of(mac)
+-- @tparam string board from `unfinished.board`
+function unfinished.forget(board)
+  local path = path_of(board)
   if path then os.remove(path) end
 end
 
@@ -133,16 +146,17 @@ end
 -- @tparam string key
 -- @treturn table|nil for @{moonflash.writer.write}; nil when there is nothing to end
 function unfinished.find(dev, key)
-  local log = load(dev.chip.mac)
+  local board = unfinished.board(dev)
+  local log = load(board)
   if not log or log.key ~= key or #log.sectors == 0 then return nil end
   if log.flash_bytes ~= dev:flash().size then
-    unfinished.forget(dev.chip.mac)   -- another chip, or one that lied about its size
+    unfinished.forget(board)   -- another chip, or one that lied about its size
     return nil
   end
   local parts = parts_of(log)
   local hash = dev.loader:hashes(parts)
   if hash and not fits(log, hash) then
-    unfinished.forget(dev.chip.mac)
+    unfinished.forget(board)
     return nil
   end
   return { parts = parts, unfinished = key }

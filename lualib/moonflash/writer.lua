@@ -81,7 +81,7 @@ function writer.write(dev, request, show)
   while true do
     local ok, e = pcall(carry_out, dev, steps, show)
     if ok then
-      if request.unfinished then unfinished.forget(dev.chip.mac) end
+      if request.unfinished then unfinished.forget(unfinished.board(dev)) end
       summary.seconds, summary.proof = clock() - started, dev:proof()
       return summary
     end

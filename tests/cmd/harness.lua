@@ -21,8 +21,17 @@ function harness.shell(command)
   return take(out), take(err), how == "exit" and code or 128 + code
 end
 
---- Runs moonflash with the arguments given; returns stdout, stderr, exit code. Where
--- harness.state names a folder, it remembers there what it remembers of boards.
+--- The folder in which the program remembers what it remembers of boards: one for
+-- each test program, so that those that run at the same time know nothing of each other.
+harness.state = os.tmpname()
+os.remove(harness.state)
+local exit = os.exit
+os.exit = function(...)       -- luacheck: ignore
+  os.execute("rm -rf " .. quote(harness.state))
+  exit(...)
+end
+
+--- Runs moonflash with the arguments given; returns stdout, stderr, exit code.
 function harness.run(...)
   local words = { "env", "-u", "MOONFLASH_PORT", "-u", "MOONFLASH_BAUD", "-u", "MOONFLASH_LEDGER" }
   if harness.state then words[#words + 1] = quote("XDG_STATE_HOME=" .. harness.state) end
