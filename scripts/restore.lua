@@ -11,6 +11,7 @@ local proven  <const> = require "moonflash.proven"
 local regions <const> = require "moonflash.regions"
 local report  <const> = require "moonflash.report"
 local restore <const> = require "moonflash.restore"
+local writer  <const> = require "moonflash.writer"
 
 local parser = cli.parser("restore", "Puts a backup back on the chip it came from.", [[
 Every digest in the file is checked before the chip is touched. Only sectors that
@@ -51,30 +52,26 @@ end
 
 local hash = not opt.full and dev.loader:hashes(what.ranges) or nil
 local parts, want, sectors = restore.parts(b, what, hash)
-local steps = dev:plan { parts = parts, keep = what.keep, full = opt.full }
-local s = steps.summary
+local request = { parts = parts, keep = what.keep, full = opt.full }
 if opt.dry_run then
+  local steps = dev:plan(request)
   for _, line in ipairs(plan.describe(steps)) do report.line("%s", line) end
   report.result(plan.to_table(steps))
   dev:leave()
   return report.ok("nothing was changed")
 end
 
-local started, clock = esp.clock(), dev:clock()
-local began = clock()
-dev:run(steps, function(total) return report.progress("writing", total, dev:clock()) end)
-dev:prove(steps, function(total) return report.progress("verifying", total, dev:clock()) end)
+local started = esp.clock()
+local s = writer.write(dev, request, report.showing(dev))
 local wrong = dev.loader.has_hashes
   and proven.first_difference(dev, what.ranges, function(addr) return want[addr] end)
 if wrong then
   errors.raise("chip_changed", ("flash differs from the backup at %s"):format(numbers.hex(wrong)),
     { addr = wrong, hint = "run the same command again" })
 end
-local seconds = clock() - began
-local proof = dev:proof()
 dev:leave(listen)
 local done = s.written + s.blanked
 report.result { bytes = sectors * 4096, sectors_written = done, sectors_skipped = sectors - done,
   kept = #what.keep, differences = differences, seconds = esp.clock() - started, verified = true }
 report.written { bytes = sectors * 4096, written = done, skipped = sectors - done,
-  seconds = seconds, proof = proof }
+  seconds = s.seconds, proof = s.proof }

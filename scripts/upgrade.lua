@@ -65,7 +65,7 @@ flashing.show_plan(p)
 local started = esp.clock()
 local ok, s = pcall(writer.write, dev, request, report.showing(dev))
 if not ok then
-  if errors.is(s) and backup and errors.exit_code(s) == 8 then
+  if errors.is(s) and backup and s.changed then
     s.hint = ("%s; or go back: moonflash upgrade --rollback %s"):format(s.hint or
       "run the same command again", backup)
   end

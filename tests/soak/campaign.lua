@@ -102,7 +102,7 @@ function campaign.try(job, s, loader, extra)
   local r = run(job, job.before, faults, options, loader, extra)
   r.insists = schedule.insists(s)
   r.allowed, r.bad_modes = schedule.may_end(s), options:find("badmode", 1, true)
-  r.false_size, r.protected = schedule.false_size(s), options:find("protect", 1, true)
+  r.false_size, r.undisturbed = schedule.false_size(s), schedule.undisturbed(s)
   local wrong = judge.run(loader == "rom" and job.by_rom or job, r)
   if wrong or r.code == 0 then return wrong, r end
   return again(job, r, loader, extra), r

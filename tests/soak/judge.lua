@@ -126,7 +126,7 @@ function judge.run(job, run)
   if run.code ~= 8 and run.code ~= 130 and run.after ~= run.before then
     return ("exit %d and flash changed"):format(run.code)
   end
-  if run.code == 8 and run.operations == 0 and not job.status and not run.protected then
+  if run.code == 8 and run.operations == 0 and not job.status and run.undisturbed then
     return "exit 8 and nothing was done to the flash"
   end
   if run.code == 8 and not names_a_repair(run) then return "no way to repair it is named" end

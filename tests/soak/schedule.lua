@@ -171,6 +171,17 @@ function schedule.false_size(s)
   return kinds.id or kinds.wrongid or kinds.alias
 end
 
+local QUIET <const> = { id = true, wrongid = true, alias = true, badmode = true, slow = true,
+  none = true }
+
+--- Whether nothing in it keeps the program from knowing what the chip has done.
+function schedule.undisturbed(s)
+  for kind in pairs(kinds_of(s)) do
+    if not QUIET[kind] then return false end
+  end
+  return true
+end
+
 --- The fault list of `faults=`, and the options of the chip's URL.
 function schedule.render(s)
   local faults, options = { "# seed " .. s.seed }, { "seed=" .. (s.seed & 0x7FFFFFFF) }
