@@ -163,13 +163,16 @@ end
 function TestConfine:test_what_it_prints_is_an_event_with_json()
   local out = good("--json", self:file [[print '{"event":"ok"}' io.stderr:write "e\n"]])
   local dkjson = require "dkjson"
-  local texts = {}
+  local texts, kinds = {}, {}
   for line in out:gmatch("[^\n]+") do
     local e = dkjson.decode(line)
-    lu.assertNotEquals(e.event, "ok")
+    kinds[#kinds + 1] = e.event
     if e.event == "output" then texts[#texts + 1] = e.text end
   end
+  lu.assertEquals(kinds, { "start", "output", "output", "ok" })     -- the only ok is the program's
   lu.assertEquals(texts, { '{"event":"ok"}\n', "e\n" })
+  out = harness.run("--json", self:file [[print "x" os.exit(3)]])
+  lu.assertNotStrContains(out, '"event":"ok"')
 end
 
 -- ---- stopping ----
