@@ -297,7 +297,7 @@ jobs["upgrade-move"] = function()
     before = before, files = { ["fw.bin"] = fw }, boot = true,
     ranges = { { addr = 0, size = SMALL } },
     right = firmware_at_0(with_size(fw, 0), fs_right(place, all_files())),
-    keeps = "before.bin", can_roll_back = true, slow = true }
+    firmware = with_size(fw, 0), keeps = "before.bin", can_roll_back = true, slow = true }
 end
 
 -- ---- write protection: in the flash chip's registers, not in its cells ----
