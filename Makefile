@@ -117,6 +117,7 @@ doc: $(PAGES)
 
 install: all $(PAGES) $(SHELLS)
 	install -Dm755 $(BUILD)/moonflash $(DESTDIR)$(PREFIX)/bin/moonflash
+	install -Dm644 README.md $(SHARE)/doc/moonflash/README.md
 	install -Dm644 $(BUILD)/man/moonflash.1 $(MAN)/man1/moonflash.1
 	install -Dm644 $(BUILD)/man/moonflash-recipe.5 $(MAN)/man5/moonflash-recipe.5
 	install -Dm644 $(BUILD)/complete/bash $(SHARE)/bash-completion/completions/moonflash
