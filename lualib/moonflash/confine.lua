@@ -242,7 +242,7 @@ local function services_of(p)
     index = surface.index,
     describe = function(object) return surface.of(object).name end,
     module = function(name, path) return module(p, name, path) end,
-    library = function() return require "moonflash" end,
+    surface = function() return require "moonflash" end,
     script = function(path) return p:read(path, true) end,
     shown = function(path) return p.folder .. need_text(path) end,
     read = function(path)

@@ -254,7 +254,7 @@ local function start(services, modules)
   local package = make_require(services)
   package.loaded.lfs = libs.lfs
   package.loaded.esp = copy(modules.esp, link.esp)
-  package.preload.moonflash = services.library
+  package.preload.moonflash = services.surface
   return function(source, chunkname, args)
     G.arg = args
     local f, why = real_load(source, chunkname, "t", G)

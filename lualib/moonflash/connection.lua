@@ -167,7 +167,8 @@ local function check_chip(word)
 end
 
 -- Magic word, the eFuse's four words, the UART's divider.
-local IDENTITY <const> = { 0x40001000, 0x3ff00050, 0x3ff00054, 0x3ff00058, 0x3ff0005c, 0x60000014 }
+local IDENTITY <const> = { chip_id.MAGIC_ADDR, chip_id.EFUSE_ADDRS[1], chip_id.EFUSE_ADDRS[2],
+  chip_id.EFUSE_ADDRS[3], chip_id.EFUSE_ADDRS[4], chip_id.CLKDIV_ADDR }
 
 local function identify(rom, port)
   local words = sure_words(rom, IDENTITY)

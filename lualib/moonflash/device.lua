@@ -332,14 +332,6 @@ function device:run(steps, show)
   end
 end
 
---- How long erasing takes, from the typical times of this maker's chips.
--- @tparam integer size bytes
--- @treturn number seconds
-function device:erase_seconds(size)
-  local ms = flash_chips.timing(self:flash().id)
-  return (size // 0x10000 * ms.block64 + size % 0x10000 // SECTOR * ms.sector) / 1000
-end
-
 --- Erases whole sectors.
 -- @tparam integer addr
 -- @tparam integer size

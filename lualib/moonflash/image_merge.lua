@@ -63,9 +63,6 @@ function FORMAT.uf2(list, opts)
   return uf2.build(list, { chunk = opts.chunk, md5 = opts.md5, numbering = "by file" })
 end
 
---- The names of the formats, sorted.
-image_merge.FORMATS = { "hex", "raw", "uf2" }
-
 --- Joins parts.
 -- @tparam {part,...} parts { addr, data, name } in any order
 -- @tparam table opts `format` raw, hex or uf2; `target` (default 0) where in flash a

@@ -28,8 +28,6 @@ local plan = {}
 plan.SECTOR = 0x1000
 --- Bytes of a page, the most that is programmed at once.
 plan.PAGE = 0x100
---- Bytes of a block, which is erased in less time than its sectors.
-plan.BLOCK = 0x10000
 
 local SECTOR <const>, PAGE <const>, BLOCK <const> = 0x1000, 0x100, 0x10000
 local UNIT <const> = 0x4000

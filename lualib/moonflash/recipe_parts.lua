@@ -311,9 +311,6 @@ function parts.key(part)
   return ("%s %s"):format(part.kind, part.region or ("0x%x"):format(part.addr))
 end
 
---- May there be only one of this kind?
-function parts.is_single(part) return SINGLE[part.kind] or false end
-
 --- A part for people: "mf.spiffs lua/".
 -- @tparam part part
 -- @treturn string

@@ -226,7 +226,4 @@ function schema.at_param(source)
   end
 end
 
---- Every field of `steps` and of a stage, for what merges them.
-schema.HOOKS = { "before", "after", "on_error" }
-
 return schema

@@ -188,11 +188,14 @@ function format.count_blocks(scheme, magics)
   return count and count >= 3 and count or nil
 end
 
---- Address of a block's lookup page, of its magic, of its erase count.
+--- Address of a block's magic.
 -- @tparam table geo
 -- @tparam integer block
-function format.lookup_addr(geo, block) return block * geo.block end
 function format.magic_addr(geo, block) return block * geo.block + MAGIC_AT end
+
+--- Address of a block's erase count.
+-- @tparam table geo
+-- @tparam integer block
 function format.count_addr(geo, block) return block * geo.block + COUNT_AT end
 
 --- Address of the lookup entry of a page.

@@ -77,6 +77,7 @@ int main(int argc, char **argv)
 	struct stub_digest d;
 	struct stub_info info;
 	struct chip_stats stats;
+	uint64_t uploaded;
 
 	snprintf(url, sizeof url, "sim:?%s", options);
 	port_init(&port);
@@ -87,8 +88,11 @@ int main(int argc, char **argv)
 	stop("reset to ROM", 0, 0);
 	start();
 	stub_init(&stub, &port);
+	uploaded = port.sent_bytes;
 	must(stub_start_at(&stub, &rom, baud), &stub.err, "start");
 	stop("stub upload and start", 0, 0);
+	printf("sent for it, framing and questions included: %llu bytes\n",
+	       (unsigned long long)(port.sent_bytes - uploaded));
 	start();
 	must(stub_set_baud(&stub, baud, WIRE_CLOCK_PLL | WIRE_CLOCK_DOUBLE), &stub.err, "baud");
 	stop("baud change", 0, 0);
