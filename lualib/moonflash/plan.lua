@@ -57,7 +57,8 @@ local function check_part(part, index, request)
   if #data == 0 then errors.raise("size", ("%s: nothing to write"):format(name)) end
   if part.addr % 4 ~= 0 then
     errors.raise("align", ("%s: address %s is not a multiple of 4"):format(name, hex(part.addr)),
-      { addr = part.addr })
+      { addr = part.addr, hint = ("flash is written in words: %s or %s"):format(
+        hex(part.addr // 4 * 4), hex(part.addr // 4 * 4 + 4)) })
   elseif part.addr % SECTOR ~= 0 and not request.allow_partial then
     errors.raise("align", ("%s: address %s is not at the start of a sector"):format(name,
       hex(part.addr)), { addr = part.addr,
