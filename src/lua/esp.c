@@ -35,6 +35,7 @@ int luaopen_esp(lua_State *L)
 	esp_open_rom(L);
 	esp_open_rom_raw(L);
 	esp_open_stub(L);
+	esp_open_stub_flash(L);
 	esp_open_sim(L);
 	esp_open_bytes(L);
 	esp_open_system(L);

@@ -39,6 +39,7 @@ void esp_open_port(lua_State *L);
 void esp_open_rom(lua_State *L);
 void esp_open_rom_raw(lua_State *L);	/* after esp_open_rom() */
 void esp_open_stub(lua_State *L);
+void esp_open_stub_flash(lua_State *L);	/* after esp_open_stub() */
 void esp_open_sim(lua_State *L);
 void esp_open_bytes(lua_State *L);
 void esp_open_system(lua_State *L);
