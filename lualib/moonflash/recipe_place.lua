@@ -11,20 +11,17 @@ local layout <const> = require "moonflash.layout"
 local numbers <const> = require "moonflash.numbers"
 local partition <const> = require "moonflash.partition"
 local recipe_backup <const> = require "moonflash.recipe_backup"
+local recipe_spiffs <const> = require "moonflash.recipe_spiffs"
+local recipe_stage <const> = require "moonflash.recipe_stage"
 local recipe_table <const> = require "moonflash.recipe_table"
 local regions <const> = require "moonflash.regions"
-local spiffs <const> = require "moonflash.spiffs"
 local template <const> = require "moonflash.template"
-local text <const> = require "moonflash.text"
 local upgrade <const> = require "moonflash.upgrade"
 local where <const> = require "moonflash.recipe_where"
 
 local place = {}
 
-local SECTOR <const>, IROM <const>, BLOCK <const> = 0x1000, 0x10000, 0x2000
-local FLAVOURS <const> = { ["0.9"] = "0.9.5", ["2.x"] = "3", ["3.0-2019"] = "3", ["3.x"] = "3" }
-
-local function round_up(value, unit) return (value + unit - 1) // unit * unit end
+local SECTOR <const> = 0x1000
 
 -- The only part of a kind; two of one kind are an error.
 local function single(list, kind)
@@ -39,45 +36,6 @@ local function single(list, kind)
     end
   end
   return found
-end
-
--- Where the fill between the two parts of an aggregated file begins; nil without one.
-local function fill_of(one, parsed)
-  local first = parsed.checksum and round_up(parsed.checksum.offset + 1, SECTOR)
-  if one.addr ~= 0 or not one.data or not first or first >= IROM or #one.data <= IROM
-    or one.data:sub(first + 1, IROM):find("[^\xff]") then
-    return nil
-  end
-  return first
-end
-
--- The fill gives way to what a recipe puts or keeps there, such as the init data of
--- NodeMCU 3.
-local function split_fill(r, addr, size)
-  for i, one in ipairs(r.parts) do
-    local first = one.fill
-    if first and addr < IROM and addr + size > first then
-      one.fill = nil
-      table.insert(r.parts, i + 1, { addr = IROM, data = one.data:sub(IROM + 1), name = one.name })
-      table.insert(r.parts, i + 1, { addr = first, size = IROM - first,
-        name = "fill of " .. one.name })
-      one.data = one.data:sub(1, first)
-      return
-    end
-  end
-end
-
--- What is known of a stage so far, and what is to be written.
-local Result = {}
-Result.__index = Result
-
-function Result:explain(...) self.lines[#self.lines + 1] = string.format(...) end
-function Result:warn(...) self.warnings[#self.warnings + 1] = string.format(...) end
-
--- What has data of its own takes its place out of the fill of a firmware.
-function Result:add(part)
-  if part.data then split_fill(self, part.addr, #part.data) end
-  self.parts[#self.parts + 1] = part
 end
 
 -- ---- what decides where things are ----
@@ -96,13 +54,7 @@ local function with_firmware(r, ctx, part)
   local make = is_nodemcu(firmware) and upgrade.plan or upgrade.plain
   local p = where.within(part.at, make, ctx.facts, firmware, ctx.flash_bytes, options)
   r.firmware, r.base = firmware, p
-  for _, one in ipairs(p.parts) do
-    one.fill = fill_of(one, firmware.parsed)
-    r.parts[#r.parts + 1] = one
-  end
-  for _, one in ipairs(p.parts) do
-    if one.data and one.addr > 0 then split_fill(r, one.addr, #one.data) end
-  end
+  r:add_firmware(p.parts, firmware.parsed)
   for _, one in ipairs(p.keep) do r.keep[#r.keep + 1] = one end
   for _, line in ipairs(p.explain) do
     -- the recipe's own files come instead
@@ -133,91 +85,6 @@ local function with_backup(r, ctx, part)
   r.nodemcu, r.generation, r.firmware_end = facts.nodemcu, facts.generation, facts.firmware_end
   r.backup_facts = facts
   if facts.partition then r.entries = partition.complete(facts.partition, facts.layout_bytes) end
-end
-
--- ---- file system ----
-
--- Place, room and block size where NodeMCU's file system goes.
-local function file_system_place(r, ctx)
-  if r.entries then
-    local entry = partition.entry(r.entries, "spiffs")
-    if not entry then
-      recipe_table.complete(r)
-      entry = partition.entry(r.entries, "spiffs")
-    end
-    local addr = round_up(entry.addr, BLOCK)
-    return addr, (entry.addr + entry.size - addr) // BLOCK * BLOCK
-  end
-  local fs = r.base and r.base.file_system
-  if fs then return fs.addr, fs.area end
-  local old = not r.backup_facts and ctx.facts.file_system or r.backup_facts
-    and r.backup_facts.file_system
-  if old and old.reachable then return old.addr, old.area end
-  return layout.new_file_system(r.generation, r.flash_bytes, r.firmware_end)
-end
-
-local function flavour_of(r, part)
-  if part.generation then return spiffs.flavour(part.generation) end
-  local found = r.nodemcu or {}
-  local flavour = spiffs.flavour_of { generation = r.generation,
-    version = found.version or (found.sdk or ""):match("^[%d.]+"),
-    build = (found.build or ""):match("%d%d%d%d%-%d%d%-%d%d") }
-  return flavour or spiffs.flavour(FLAVOURS[r.generation] or "3")
-end
-
-local function geometry_of(r, ctx, part)
-  if not r.generation or part.addr then
-    if not (part.addr and part.size) then
-      where.raise(part.at, "plan", "mf.spiffs: only NodeMCU tells where its files are",
-        'mf.spiffs("lua/", { where = 0x100000, size = "1M" }) tells where')
-    end
-    local flavour = flavour_of(r, part)
-    return part.addr, { size = part.size, flavour = flavour.id,
-      block = spiffs.default_block(flavour, part.size) }
-  end
-  local addr, room = file_system_place(r, ctx)
-  local flavour = flavour_of(r, part)
-  if not addr or room < 4 * SECTOR then
-    where.raise(part.at, "range", ("there is no room for files behind the firmware in %s of flash")
-      :format(numbers.size_text(r.flash_bytes)), "a build with fewer modules leaves more")
-  elseif part.size and not flavour.magic and part.size ~= room then
-    where.raise(part.at, "size", ("this firmware takes all %s for its files"):format(
-      numbers.size_text(room)))
-  elseif part.size and part.size > room then
-    where.raise(part.at, "range", ("mf.spiffs: %s do not fit the %s that there are"):format(
-      numbers.size_text(part.size), numbers.size_text(room)))
-  end
-  -- the firmware goes by the room's size for the block, by the magic for the rest
-  local block = r.generation == "0.9" and SECTOR or spiffs.default_block(flavour, room)
-  return addr, { size = (part.size or room) // block * block, flavour = flavour.id, block = block }
-end
-
---- The files of a file system for one unit.
--- @tparam part part loaded
--- @tparam table ctx `values`, `unit`
--- @treturn {table,...} `name`, `bytes`
-local function files_for(part, ctx)
-  local list = {}
-  for i, file in ipairs(part.files) do
-    local bytes = file.bytes
-    if type(bytes) == "function" then bytes = ctx.call(part, bytes) end
-    if file.template then bytes = template.fill(bytes, file.path, ctx.values) end
-    list[i] = { name = file.name, bytes = bytes }
-  end
-  return list
-end
-
-local function place_files(r, ctx)
-  local part = r.spiffs
-  if not part then return end
-  local addr, geo = geometry_of(r, ctx, part)
-  r.file_system = { addr = addr, size = geo.size, files = #part.files }
-  local name = ("files of %s"):format(part.paths and table.concat(part.paths, ", ") or "the recipe")
-  if ctx.offline then return end
-  local fs = where.within(part.at, function() return spiffs.build(files_for(part, ctx), geo) end)
-  r:add({ addr = addr, data = fs:bytes(), boot = false, name = name })
-  r:explain("a file system of %s with %s goes to %s", numbers.size_text(geo.size),
-    text.count(#part.files, "file"), numbers.hex(addr))
 end
 
 -- ---- init data ----
@@ -303,33 +170,11 @@ local function place_rest(r, ctx, list)
   end
 end
 
--- What a firmware would only like to have blank gives way to a hole.
-local function cut_blanks(r, hole)
-  split_fill(r, hole.addr, hole.size)
-  local list, last = {}, hole.addr + hole.size
-  for _, one in ipairs(r.parts) do
-    local to = one.size and one.addr + one.size
-    if one.data or one.own or to <= hole.addr or one.addr >= last then
-      list[#list + 1] = one
-    else
-      if one.addr < hole.addr then
-        list[#list + 1] = { addr = one.addr, size = hole.addr - one.addr, name = one.name }
-      end
-      if to > last then list[#list + 1] = { addr = last, size = to - last, name = one.name } end
-    end
-  end
-  r.parts = list
-end
-
 local function place_holes(r, ctx, list)
   for _, part in ipairs(list) do
     if part.kind == "hole" and not (r.backup and part.region) and not (ctx.offline and part.region)
     then
-      for _, range in ipairs(region_ranges(r, ctx, part)) do
-        r.keep[#r.keep + 1] = { addr = range.addr, size = range.size,
-          name = ("%s (mf.hole)"):format(range.name) }
-        cut_blanks(r, range)
-      end
+      for _, range in ipairs(region_ranges(r, ctx, part)) do r:keep_hole(range) end
     end
   end
 end
@@ -390,13 +235,12 @@ end
 --   unit
 -- * `identify(backup)`: facts of a backup
 -- * `offline`: true when there is no chip yet: what depends on it is left out
--- @treturn table for `plan.write`: parts, keep, allow_partial; lines, warnings (what
+-- @treturn recipe_stage for `plan.write`: parts, keep, allow_partial; lines, warnings (what
 --   is done and why); base (`upgrade.plan`, nil without a firmware), entries (partition
 --   table), file_system { addr, size, files }
 -- @raise as the planner and `upgrade.plan`, pointing at lines of the recipe
 function place.stage(list, ctx)
-  local r = setmetatable({ parts = {}, keep = {}, lines = {}, warnings = {},
-    flash_bytes = ctx.flash_bytes }, Result)
+  local r = recipe_stage.new(ctx.flash_bytes)
   for _, kind in ipairs { "firmware", "init_data", "partition", "spiffs", "lfs", "backup" } do
     r[kind] = single(list, kind)
   end
@@ -415,7 +259,7 @@ function place.stage(list, ctx)
   if known then
     recipe_table.place(r, ctx)
     recipe_table.place_lfs(r)
-    place_files(r, ctx)
+    recipe_spiffs.place(r, ctx)
     place_init_data(r, ctx)
   end
   place_rest(r, ctx, list)
