@@ -1,4 +1,4 @@
-# moonflash: make [all|deps|demo|check|asan|bench|soak|fuzz|doc|install|deb|dist|esp.so|clean]
+# moonflash: make [all|deps|demo|check|asan|bench|soak|fuzz|coverage|mutation|doc|install|deb|dist|esp.so|clean]
 #
 # Host program: build/moonflash. Nothing generated lands outside build/.
 # CC=clang works; BUILD= puts another configuration beside the first; V=1 shows
@@ -10,6 +10,7 @@ CC      ?= cc
 VERSION := 0.1.0
 O       ?= -O2
 SAN     ?=
+COVER   ?=
 
 # Debian names. The first list builds and runs, the second tests, the third makes
 # documents and packages, the fourth is for those who change code that runs on
@@ -29,7 +30,7 @@ CFLAGS  := -std=gnu11 $(O) -g $(WARN) $(SAN) -D_GNU_SOURCE -DMOONFLASH_VERSION='
 # Static where Debian has the archive, so that the program needs only libc.
 LDLIBS  := -Wl,-Bstatic -llua5.4 -l:liblua5.4-filesystem.a -lserialport -ldeflate -lmd \
            -Wl,-Bdynamic -lm -ldl -lpthread
-LDFLAGS := -Wl,-E $(SAN)
+LDFLAGS := -Wl,-E $(SAN) $(COVER)
 
 SRC   := $(wildcard src/*.c src/serve/*.c src/port/*.c src/loader/*.c src/sim/*.c src/lua/*.c)
 OBJ   := $(SRC:%.c=$(BUILD)/%.o)
@@ -51,7 +52,7 @@ $(BUILD)/moonflash: $(OBJ) $(BUILD)/embed.o
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(Q)echo "  cc    $<"; $(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)echo "  cc    $<"; $(CC) $(CFLAGS) $(if $(filter src/sim/%,$<),,$(COVER)) -MMD -MP -c -o $@ $<
 
 # Source text is embedded as it is, each file under the name that it has in the
 # tree (third-party modules under third/).
@@ -89,6 +90,12 @@ soak: $(BUILD)/moonflash
 soak-ledger: $(BUILD)/moonflash
 	MOONFLASH=$(BUILD)/moonflash $(BUILD)/moonflash --allow=all tests/soak/ledger.lua $(or $(N),10000) $(SEED)
 soak-frames: $(BUILD)/tests/test_stub_frames ; FRAMES=$(or $(FRAMES),1000000) $<
+# Without optimizing, so that every line is there to be counted; the simulated chip
+# stays as fast as it is.
+coverage:
+	sh src/deps.sh gcovr
+	find build/coverage -name '*.gcda' -delete 2> /dev/null || true
+	$(MAKE) check BUILD=build/coverage COVER='-O0 --coverage' && sh tests/coverage.sh build/coverage
 fuzz: $(BUILD)/embed.o ; BUILD=$(BUILD) sh tests/fuzz/run.sh $(or $(SECONDS),60)
 
 # ---- documents and packages
@@ -156,5 +163,5 @@ dist:
 clean: ; rm -rf build
 
 -include $(OBJ:.o=.d) $(PIC_OBJ:.o=.d) $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all deps deps-test deps-doc deps-chip man doc esp.so install-lua rockspec deb dist check-packages demo check check-build asan valgrind bench soak soak-ledger soak-frames fuzz install clean
+.PHONY: all deps deps-test deps-doc deps-chip man doc esp.so install-lua rockspec deb dist check-packages demo check check-build asan valgrind bench soak soak-ledger soak-frames coverage mutation fuzz install clean
 .DELETE_ON_ERROR:

@@ -7,6 +7,6 @@ MOONFLASH=$MOONFLASH_BUILD/moonflash
 CMOCKA_MESSAGE_OUTPUT=tap
 export MOONFLASH MOONFLASH_BUILD CMOCKA_MESSAGE_OUTPUT
 shift
-[ $# -gt 0 ] || set -- $(ls "$MOONFLASH_BUILD"/tests/test_* | grep -v '\.d$') \
+[ $# -gt 0 ] || set -- $(ls "$MOONFLASH_BUILD"/tests/test_* | grep -v '\.') \
 	tests/lua/*_test.lua tests/cmd/*_test.lua
 exec prove --timer --jobs "$(nproc)" --exec 'sh tests/one.sh' "$@"
