@@ -368,7 +368,50 @@ local function runs_of(sectors)
   return runs
 end
 
---- Carries out a plan: the boot sector is erased first and written last.
+-- The byte without which the chip's ROM starts nothing. A stub's own commands erase
+-- whole sectors before they write, so it goes to the flash chip itself, through the
+-- SPI controller's registers; twice does no harm.
+local MAGIC <const> = 1
+local SPI <const> = { PROGRAM = 0x02, READ_STATUS = 0x05, WRITE_ENABLE = 0x06 }
+local BUSY <const>, ENABLED <const>, POLLS <const> = 0x01, 0x02, 200
+
+local function spi(self, t)
+  t.checked = true
+  return errors.check(self.rom:spi(t))
+end
+
+local function status(self) return spi(self, { op = SPI.READ_STATUS, read = 1 }):byte() end
+
+local function wait_idle(self)
+  for _ = 1, POLLS do
+    if status(self) & BUSY == 0 then return end
+  end
+  errors.raise("flash", "the flash chip stays busy after a byte was programmed", { addr = 0 })
+end
+
+local function program_magic(self, byte)
+  spi(self, { op = SPI.WRITE_ENABLE })
+  if status(self) & (BUSY | ENABLED) ~= ENABLED then
+    errors.raise("protocol", "the flash chip did not take write enable")
+  end
+  spi(self, { op = SPI.PROGRAM, addr = 0, out = byte })
+  wait_idle(self)
+end
+
+-- Writes the boot sector without its first byte, proves it, and then that byte: the
+-- image is there with the last thing that is programmed, or not at all.
+local function write_boot(self, data, count)
+  local magic = data:sub(1, MAGIC)
+  write_session(self, 0, ("\xff"):rep(MAGIC) .. data:sub(MAGIC + 1), count)
+  if magic == "\xff" then return end
+  patiently(self, QUESTIONS, function() program_magic(self, magic) end)
+  if not self:holds(0, data) then
+    errors.raise("flash", "flash does not take the first byte of the image", { addr = 0 })
+  end
+end
+
+--- Carries out a plan: the boot sector is erased first and written last, its first
+-- byte after all else is proven.
 -- @tparam plan plan
 -- @tparam[opt] function progress bytes programmed so far, and the address
 -- @raise `flash` with `addr` where flash does not take what it should; what a bad
@@ -389,7 +432,7 @@ function public_stub_loader:run(plan, progress)
       done = done + r.to - r.addr
     end
   end
-  if boot and boot.action == "write" then write_session(self, 0, boot.data, count) end
+  if boot and boot.action == "write" then write_boot(self, boot.data, count) end
 end
 
 --- Leaves the stub for the flashed firmware without a reset, where it can do that.

@@ -349,7 +349,8 @@ static int l_flash_write_status(lua_State *L)
 	return esp_push_ok(L, spi_write_status(r, n, (uint8_t)v), &r->err);
 }
 
-/* rom:spi{ op =, addr =, addr_bits =, dummy_bits =, out = bytes, read = n }
+/* rom:spi{ op =, addr =, addr_bits =, dummy_bits =, out = bytes, read = n,
+ * checked = true to read all of it back from the controller before it starts }
  * -> bytes read | nil, message, code: one command to the flash chip */
 static int l_spi(lua_State *L)
 {
@@ -370,6 +371,8 @@ static int l_spi(lua_State *L)
 		      "read is 0 to 64 bytes");
 	if (lua_getfield(L, 2, "out") != LUA_TNIL)
 		t.out = (const uint8_t *)luaL_checklstring(L, -1, &t.out_len);
+	lua_getfield(L, 2, "checked");
+	t.checked = lua_toboolean(L, -1);
 	t.opcode = (uint8_t)op;
 	t.addr = (uint32_t)addr;
 	t.addr_bits = (unsigned)addr_bits;

@@ -139,4 +139,40 @@ function TestPublicStub:test_on_a_bad_line_ok_is_only_said_of_flash_that_is_righ
   end
 end
 
+-- Firmware with one segment and the checksum that the chip's ROM computes.
+local function firmware(seed, size)
+  local data, sum = mixed(seed, 0x8000):sub(1, size), 0xEF
+  for i = 1, #data do sum = sum ~ data:byte(i) end
+  local image = "\xe9\1\2\0" .. ("<I4I4I4"):pack(0x40100004, 0x40100000, #data) .. data
+  return image .. ("\0"):rep(15 - #image % 16) .. string.char(sum)
+end
+
+function TestPublicStub:test_a_power_cut_in_any_operation_never_leaves_a_mixture_that_boots()
+  local old = firmware(1, 0x5000) .. mixed(1, SIZE)
+  old = old:sub(1, SIZE)
+  local file = self:file("fw.bin", firmware(2, 0x2800))
+  local faults = self.dir .. "/faults"
+  local url = ("sim:%s?faults=%s"):format(self.flash, faults)
+  local function write(stub, fault)
+    harness.write(self.flash, old)
+    harness.write(faults, fault)
+    local _, err, code = harness.run("-p", url, "-b", "921600", "--stub", stub, "--after", "stay",
+      "write", "0x0", file)
+    return code, err, harness.read(self.flash)
+  end
+  for _, stub in ipairs(stubs()) do
+    local code, err, new = write(stub, "# none\n")
+    lu.assertEquals(code, 0, err)
+    local last = tonumber(harness.read(faults):match "ops (%d+)")
+    lu.assertTrue(last > 50, last)
+    for cut = 1, last do
+      local now
+      code, err, now = write(stub, ("- %s %d n\n"):format(cut % 2 == 0 and "cut" or "cut-after", cut))
+      lu.assertTrue(code == 8 or code == 0, ("operation %d: exit %d: %s"):format(cut, code, err))
+      lu.assertTrue(now == new or now:byte(1) ~= 0xe9 or cut == 1, "operation " .. cut)
+      if code == 0 then lu.assertTrue(now == new) end
+    end
+  end
+end
+
 os.exit(lu.LuaUnit.run())

@@ -6,7 +6,8 @@ local lu = require "luaunit"
 local loader = require "moonflash.public_stub_loader"
 local plan = require "moonflash.plan"
 
-local SECTOR <const>, SIZE <const> = 0x1000, 0x40000
+local SECTOR <const>, PAGE <const>, SIZE <const> = 0x1000, 0x100, 0x40000
+local BLANK <const> = ("\xff"):rep(SECTOR)
 
 local Stub = {}
 Stub.__index = Stub
@@ -30,12 +31,34 @@ COMMANDS[0x11] = function(self, w, data)
   return 0, ""
 end
 
+-- What the flash chip does: whole sectors become FF, bits become 0. Operation `cut` is
+-- the one in which the power fails, at half of it.
+local function operate(self, addr, bytes)
+  self.operations = (self.operations or 0) + 1
+  if self.off then return end
+  if self.operations == self.cut then
+    self.off, bytes = true, bytes:sub(1, #bytes // 2)
+  end
+  if addr < SIZE then put(self, addr, bytes) end
+end
+
+local function erase_sectors(self, addr, size)
+  for at = addr, math.min(addr + size, SIZE) - 1, SECTOR do operate(self, at, BLANK) end
+end
+
+local function program(self, addr, bytes)
+  local now, left = self.flash:sub(addr + 1, addr + #bytes), {}
+  for i = 1, #now do left[i] = string.char(now:byte(i) & bytes:byte(i)) end
+  operate(self, addr, table.concat(left))
+end
+
 COMMANDS[0x12] = function(self)
   local s = self.session
   local bytes = esp.inflate(table.concat(s.packed), 1 << 20, "zlib")
-  put(self, s.addr, ("\xff"):rep((s.size + SECTOR - 1) // SECTOR * SECTOR))
-  put(self, s.addr, bytes:sub(1, s.size))
-  self.flash = self.flash:sub(1, SIZE)
+  erase_sectors(self, s.addr // SECTOR * SECTOR, (s.size + SECTOR - 1) // SECTOR * SECTOR)
+  for at = 0, math.min(#bytes, s.size) - 1, PAGE do
+    program(self, s.addr + at, bytes:sub(at + 1, math.min(at + PAGE, s.size)))
+  end
   if #bytes ~= s.size then return REFUSE(#bytes < s.size and "c8" or "c9") end
   return 0, ""
 end
@@ -53,7 +76,7 @@ end
 
 COMMANDS[0xd1] = function(self, w)
   if w[1] % SECTOR ~= 0 or w[2] % SECTOR ~= 0 then return REFUSE "32" end
-  put(self, w[1], ("\xff"):rep(math.min(w[2], SIZE - w[1])))
+  erase_sectors(self, w[1], w[2])
   return 0, ""
 end
 
@@ -62,11 +85,26 @@ COMMANDS[0xd2] = function(self, w)
   return 0, ""
 end
 
+-- The flash chip through the controller's registers: it obeys a write enabled before.
+function Stub:spi(t)
+  if self.off then return nil, "played without power", "gone" end
+  if self.damage_spi then self.damage_spi(t) end
+  if t.op == 0x06 then self.enabled = true end
+  if t.op == 0x02 and self.enabled then
+    self.enabled = false
+    program(self, t.addr, t.out)
+  end
+  return t.op == 0x05 and (self.enabled and "\x02" or "\0") or ""
+end
+
 function Stub:command(c)
+  if self.off then return nil, "played without power", "gone" end
   self.log[#self.log + 1] = c.op
   local words = table.move(c.words or {}, 1, 6, 1, {})
   if self.damage then self.damage(c.op, words) end
-  return COMMANDS[c.op](self, words, c.data)
+  local value, data, code = COMMANDS[c.op](self, words, c.data)
+  if self.off then return nil, "played without power", "gone" end
+  return value, data, code
 end
 
 function Stub:frame()
@@ -135,6 +173,58 @@ function TestPublicStubLoader:test_the_boot_sector_is_erased_first_and_written_l
   self:run(steps)
   lu.assertTrue(stub.flash == mixed(2))
   lu.assertEquals({ changes[1], changes[#changes] }, { "erase 0", "write 0" })
+end
+
+local function image(seed)
+  return "\xe9" .. mixed(seed):sub(2)
+end
+
+function TestPublicStubLoader:test_a_power_cut_in_any_operation_leaves_the_old_image_or_the_new_or_none()
+  local old, new = image(1), image(2):sub(1, 5 * SECTOR)
+  local self, stub = connected(old)
+  self:run(planned(self, 0, new))
+  lu.assertTrue(stub.flash == new .. old:sub(#new + 1))
+  local last = stub.operations
+  lu.assertTrue(last > 4 * 17, last)     -- an erase and 16 pages of all but one
+  for cut = 1, last do
+    self, stub = connected(old)
+    local steps = planned(self, 0, new)
+    stub.cut = cut
+    local ok, e = pcall(self.run, self, steps)
+    lu.assertFalse(ok)
+    lu.assertTrue(errors.is(e, "gone"))
+    lu.assertNotEquals(stub.flash:byte(1), 0xe9, "operation " .. cut)
+  end
+end
+
+function TestPublicStubLoader:test_the_first_byte_of_an_image_is_written_when_all_else_is_proven()
+  local self, stub = connected(image(1))
+  local new, at_last = image(2), nil
+  function stub.damage_spi(t)
+    if t.op == 0x02 then at_last = { t.addr, t.out, stub.flash } end
+  end
+  self:run(planned(self, 0, new))
+  lu.assertTrue(stub.flash == new)
+  lu.assertEquals({ at_last[1], at_last[2] }, { 0, "\xe9" })
+  lu.assertTrue(at_last[3] == "\xff" .. new:sub(2))
+  local steps = planned(self, 0, image(3))
+  at_last = nil
+  function stub.damage(op, w)     -- what is for one place goes to another
+    if op == 0x10 and w[4] > 0x20000 then w[4] = w[4] - SECTOR end
+  end
+  lu.assertFalse((pcall(self.run, self, steps)))
+  lu.assertNil(at_last)
+end
+
+function TestPublicStubLoader:test_a_first_byte_that_does_not_arrive_is_an_error()
+  local self, stub = connected(image(1))
+  function stub.damage_spi(t)
+    if t.op == 0x02 then t.op = 0x00 end
+  end
+  local ok, e = pcall(self.run, self, planned(self, 0, image(2)))
+  lu.assertFalse(ok)
+  lu.assertTrue(errors.is(e, "flash"))
+  lu.assertEquals(e.addr, 0)
 end
 
 function TestPublicStubLoader:test_erasing_leaves_what_is_blank_alone_and_proves_the_rest()
