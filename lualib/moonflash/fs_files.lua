@@ -135,7 +135,7 @@ function fs_files.host_name(name)
     if part ~= "." then parts[#parts + 1] = part end
   end
   if #parts == 0 then
-    errors.raise("file", ("a file called %q has no name for this machine"):format(name))
+    errors.raise("file", ("a file called %s has no name for this machine"):format(text.quote(name)))
   end
   return table.concat(parts, "/")
 end

@@ -4,6 +4,7 @@
 
 local errors = require "moonflash.errors"
 local numbers = require "moonflash.numbers"
+local text = require "moonflash.text"
 
 local image_header = {}
 
@@ -38,7 +39,7 @@ local by_bytes = {
 }
 
 local function refuse(what, value, hint)
-  errors.raise("usage", ("flash %s: %q is none"):format(what, tostring(value)),
+  errors.raise("usage", ("%s is no flash %s"):format(text.quote(value), what),
     { hint = hint })
 end
 

@@ -4,6 +4,7 @@
 -- @module moonflash.init_data
 
 local errors = require "moonflash.errors"
+local text = require "moonflash.text"
 
 local init_data = {}
 
@@ -93,7 +94,7 @@ local function find_variant(id)
   for _, variant in ipairs(init_data.variants) do
     if variant.id == id then return variant end
   end
-  errors.raise("usage", ("init data: no variant %q"):format(tostring(id)),
+  errors.raise("usage", ("init data: there is no variant %s"):format(text.quote(id)),
     { hint = "v05 and v08 are the usual ones" })
 end
 
@@ -116,7 +117,7 @@ local function field_changes(fields)
   for name, value in pairs(fields) do
     local field = field_by_name[name]
     if not field then
-      errors.raise("usage", ("init data: no field %q"):format(tostring(name)))
+      errors.raise("usage", ("init data: there is no field %s"):format(text.quote(name)))
     end
     local count = field.count or 1
     if count == 1 then value = { value } end
@@ -193,7 +194,7 @@ end
 -- supply byte differ); version (byte 1); vdd33; crystal
 function init_data.classify(bytes)
   if #bytes < init_data.SIZE then
-    return { health = "foreign", text = ("only %d bytes"):format(#bytes) }
+    return { health = "foreign", text = "only " .. text.count(#bytes, "byte") }
   end
   bytes = bytes:sub(1, init_data.SIZE)
   if not bytes:find("[^\xff]") then

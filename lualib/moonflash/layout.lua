@@ -8,6 +8,7 @@
 local errors = require "moonflash.errors"
 local numbers = require "moonflash.numbers"
 local partition = require "moonflash.partition"
+local text = require "moonflash.text"
 
 local layout = {}
 
@@ -74,7 +75,7 @@ end
 -- The row of a generation; raises `usage` for an unknown one.
 local function row_of(generation)
   return generations[generation]
-    or errors.raise("usage", ("layout: no NodeMCU generation %q"):format(tostring(generation)),
+    or errors.raise("usage", ("there is no NodeMCU generation %s"):format(text.quote(generation)),
       { hint = "one of 0.9, 2.x, 3.0-2019, 3.x" })
 end
 

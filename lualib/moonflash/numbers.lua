@@ -3,6 +3,7 @@
 -- @module moonflash.numbers
 
 local errors = require "moonflash.errors"
+local text_of = require "moonflash.text"
 
 local numbers = {}
 
@@ -15,7 +16,7 @@ local units = { [""] = 1, k = 1024, m = 1024 * 1024 }
 local HINT <const> = "write it as 4096, 0x1000, 64k or 4M"
 
 local function bad(what, text, why)
-  errors.raise("usage", ("%s: %q %s"):format(what, tostring(text), why), { hint = HINT })
+  errors.raise("usage", ("%s: %s %s"):format(what, text_of.quote(text), why), { hint = HINT })
 end
 
 -- "12", "5", 1024 -> 12.5 * 1024 when that is a whole number, else nil.
@@ -33,7 +34,7 @@ local function decimal(text, what)
   if not whole then bad(what, text, "is not a number") end
   local unit = units[suffix:lower():gsub("i?b$", "")]
   if not unit or suffix:lower() == "b" or suffix:lower() == "ib" then
-    bad(what, text, ("has an unknown unit %q"):format(suffix))
+    bad(what, text, ("has an unknown unit %s"):format(text_of.quote(suffix)))
   end
   if point ~= "" and fraction == "" then bad(what, text, "ends in the middle") end
   if #whole > 10 or #fraction > 8 then bad(what, text, "is too large or too long") end

@@ -14,6 +14,7 @@ local esp <const> = require "esp"
 local files <const> = require "moonflash.files"
 local lfs <const> = require "lfs"
 local numbers <const> = require "moonflash.numbers"
+local text <const> = require "moonflash.text"
 
 local permissions = {}
 permissions.__index = permissions
@@ -130,7 +131,7 @@ end
 local function check_name(path)
   if type(path) ~= "string" or path == "" or path:find("\0", 1, true) then
     errors.raise("file", ("%s is no file name"):format(type(path) == "string"
-      and ("%q"):format(path) or "a " .. type(path)))
+      and text.quote(path) or "a " .. type(path)))
   end
 end
 

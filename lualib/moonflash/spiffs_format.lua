@@ -9,6 +9,7 @@
 -- @module moonflash.spiffs_format
 local errors <const> = require "moonflash.errors"
 local numbers <const> = require "moonflash.numbers"
+local text <const> = require "moonflash.text"
 
 local format = {}
 
@@ -75,7 +76,7 @@ function format.flavour(name)
   for _, flavour in ipairs(format.flavours) do
     if flavour.id == id then return flavour end
   end
-  errors.raise("usage", ("no SPIFFS generation %q"):format(tostring(name)), { hint =
+  errors.raise("usage", ("there is no SPIFFS generation %s"):format(text.quote(name)), { hint =
     "3 (NodeMCU 2.1 to 3.x), 2 (1.5.4.1 to 2.0), 1 (1.4 to 1.5.1), 0.9.6 or 0.9.5" })
 end
 

@@ -25,6 +25,11 @@ function text.escape(bytes, opts)
     escape_byte))
 end
 
+--- A word of the user's or of a file's as messages show it: escaped, between quotes.
+-- @param word
+-- @treturn string
+function text.quote(word) return "'" .. text.escape(tostring(word)) .. "'" end
+
 --- Split at LF, CR LF or lone CR. A last line without an end counts; an empty
 -- rest does not.
 -- @tparam string bytes
