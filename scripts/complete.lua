@@ -10,7 +10,7 @@ if ... == "--" then
 end
 
 local parser = cli.parser("complete", "Prints what a shell needs to complete command lines.", [[
-`make install` and the package put it where the shells look. By hand:
+'make install' and the package put it where the shells look. By hand:
 
 examples:
   moonflash complete bash >> ~/.bashrc

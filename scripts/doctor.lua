@@ -23,8 +23,8 @@ flash hold GPIO0 low; without it the log alone is judged.
 examples:
   moonflash doctor
   moonflash doctor --fix
-  moonflash doctor --connection         which wire, strap, rate or supply is it?
-  moonflash doctor --transcript boot.log judge a saved log, no board needed
+  moonflash doctor --connection            which wire, strap, rate or supply is it?
+  moonflash doctor --transcript boot.log   judge a saved log, no board needed
   moonflash doctor --json --seconds 10]])
 parser:option("--seconds", "listen so long after each reset"):argname "N":default "3"
 parser:option("--transcript", "judge this saved log instead of a board"):argname "FILE"

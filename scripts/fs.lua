@@ -193,7 +193,7 @@ function actions.get()
   local path = opt.output or fs_files.host_name(opt.name):match("([^/]+)$")
   files.write(path, bytes)
   report.result { name = opt.name, file = path, bytes = #bytes }
-  report.ok("%d bytes in %s", #bytes, path)
+  report.ok("%s in %s", text.count(#bytes, "byte"), path)
 end
 
 function actions.put()

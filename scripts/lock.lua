@@ -4,6 +4,7 @@ local command <const> = require "moonflash.recipe_command"
 local lock    <const> = require "moonflash.lock"
 local report  <const> = require "moonflash.report"
 local run     <const> = require "moonflash.recipe_run"
+local text    <const> = require "moonflash.text"
 
 local parser = cli.parser("lock", "Pins a recipe and every file it uses, by SHA-256.", [[
 Writes moonflash.lock beside the recipe: a digest of the recipe, of the modules and
@@ -26,5 +27,5 @@ end
 
 local n, changed = lock.write(opt.permissions, subject.path)
 report.result { files = n, changed = changed }
-report.ok("%d files in %s%s", n, opt.permissions.folder .. lock.NAME, changed and ""
+report.ok("%s in %s%s", text.count(n, "file"), opt.permissions.folder .. lock.NAME, changed and ""
   or ", as before")

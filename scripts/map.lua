@@ -10,7 +10,7 @@ local sources <const> = require "moonflash.map_sources"
 
 local parser = cli.parser("map", "Draws what is in flash: regions, used and blank sectors.", [[
 Without a file it draws the chip. With one it draws a firmware image, bare flash
-contents or a backup. With addresses and files it draws what `moonflash write`
+contents or a backup. With addresses and files it draws what 'moonflash write'
 would make of the chip, and changes nothing.
 
 examples:
@@ -18,7 +18,7 @@ examples:
   moonflash map nodemcu.bin
   moonflash map board.mfb --svg map.svg
   moonflash map 0x0 nodemcu.bin 0x3fc000 init.bin]])
-parts.add_options(parser)
+parts.add_options(parser, "draw")
 parser:option("--svg", "draw a picture into this file too"):argname "FILE"
 local opt = cli.parse(parser)
 

@@ -7,6 +7,7 @@ local numbers <const> = require "moonflash.numbers"
 local proven  <const> = require "moonflash.proven"
 local report  <const> = require "moonflash.report"
 local esp     <const> = require "esp"
+local text    <const> = require "moonflash.text"
 
 local parser = cli.parser("read", "Reads flash into a file.", [[
 The file appears only when all of it was read and proven: by the hash of each
@@ -36,4 +37,4 @@ local bytes = proven.read(dev, addr, size, report.progress("reading", size, dev:
 files.write(opt.file, bytes)
 dev:leave()
 report.result { file = opt.file, addr = addr, bytes = #bytes, sha256 = esp.sha256(bytes) }
-report.ok("%d bytes from 0x%06x in %s", #bytes, addr, opt.file)
+report.ok("%s from 0x%06x in %s", text.count(#bytes, "byte"), addr, opt.file)

@@ -4,6 +4,7 @@ local cli     <const> = require "moonflash.cli"
 local command <const> = require "moonflash.recipe_command"
 local errors  <const> = require "moonflash.errors"
 local report  <const> = require "moonflash.report"
+local text       <const> = require "moonflash.text"
 local trial   <const> = require "moonflash.recipe_trial"
 
 local parser = cli.parser("test", "Runs a recipe on a simulated board and checks what it left.", [[
@@ -61,4 +62,4 @@ report.result { expectations = #results, failed = failed }
 if failed > 0 then
   errors.raise("script", ("%d of %d expectations failed"):format(failed, #results))
 end
-report.ok("%d expectations hold", #results)
+report.ok("%s", #results == 1 and "1 expectation holds" or #results .. " expectations hold")

@@ -21,7 +21,7 @@ examples:
   moonflash write 0x0 0x00000.bin 0x10000 0x10000.bin --mode dio
   moonflash write 0x0 nodemcu.bin 0x3fc000 init.bin --listen 5
   moonflash -p sim:board.flash write 0x0 examples/hello/hello.bin --dry-run]])
-parts.add_options(parser)
+parts.add_options(parser, "write")
 parser:flag("--full", "write also what is there already")
 parser:flag("-n --dry-run", "print the plan and change nothing")
 console.add_options(parser)

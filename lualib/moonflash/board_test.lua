@@ -74,7 +74,7 @@ end
 -- @treturn boolean
 function board_test:expect_bytes(addr, bytes, what)
   local at = first_difference(self:flash(addr, #bytes), bytes)
-  return note(self, not at, what or ("%d bytes at 0x%06x"):format(#bytes, addr),
+  return note(self, not at, what or ("%s at 0x%06x"):format(text.count(#bytes, "byte"), addr),
     at and ("first difference at 0x%06x"):format(addr + at))
 end
 

@@ -2,11 +2,14 @@
 -- cell, or a chip that is smaller than it says.
 -- @module moonflash.diagnosis
 
+local text <const> = require "moonflash.text"
+
 local diagnosis = {}
 
 local SECTOR <const> = 0x1000
 local BLANK <const> = ("\xff"):rep(SECTOR)
 local BP_BITS <const> = 0x1c
+local MOST <const> = 4               -- sectors looked for
 
 -- The sectors of a plan that do not hold what they should.
 local function wrong_sectors(dev, steps)
@@ -16,7 +19,7 @@ local function wrong_sectors(dev, steps)
       local now = dev:read(sector.addr, SECTOR)
       if now ~= sector.data then wrong[#wrong + 1] = { sector = sector, now = now } end
     end
-    if #wrong == 4 then break end
+    if #wrong == MOST then break end
   end
   return wrong
 end
@@ -53,8 +56,8 @@ local CAUSES <const> = {
 function diagnosis.of_mismatch(dev, steps)
   local wrong = wrong_sectors(dev, steps)
   if #wrong == 0 then return "reading it once more finds it right: supply or wiring", false end
-  local where = ("%d%s sectors from 0x%06x on"):format(#wrong, #wrong == 4 and " or more" or "",
-    wrong[1].sector.addr)
+  local where = ("%s from 0x%06x on"):format(#wrong == MOST and MOST .. " or more sectors"
+    or text.count(#wrong, "sector"), wrong[1].sector.addr)
   for _, row in ipairs(CAUSES) do
     if row[1](dev, wrong[1], steps) then return ("%s (%s)"):format(row[2], where), row[3] end
   end

@@ -14,6 +14,7 @@ local inputs <const> = require "moonflash.esptool_inputs"
 local parts <const> = require "moonflash.parts"
 local plan <const> = require "moonflash.plan"
 local proven <const> = require "moonflash.proven"
+local text <const> = require "moonflash.text"
 local words <const> = require "moonflash.esptool_words"
 local writer <const> = require "moonflash.writer"
 
@@ -168,8 +169,8 @@ end
 local function size_within(flash, opt)
   local size = opt.size == "all" and flash.size - opt.address or opt.size
   if size <= 0 or opt.address + size > flash.size then
-    errors.raise("range", ("0x%x and %d bytes are not within %s of flash"):format(opt.address,
-      math.max(size, 0), size_name(flash.size)))
+    errors.raise("range", ("0x%x and %s are not within %s of flash"):format(opt.address,
+      text.count(math.max(size, 0), "byte"), size_name(flash.size)))
   end
   return size
 end
@@ -332,7 +333,7 @@ esptool_flash["write-flash-status"] = function(job)
   local opt = job.opt
   local count = opt.bytes or 2
   if opt.value >> count * 8 ~= 0 then
-    errors.raise("usage", ("0x%x needs more than %d bytes"):format(opt.value, count))
+    errors.raise("usage", ("0x%x needs more than %s"):format(opt.value, text.count(count, "byte")))
   end
   local dev <close> = chip.open(job)
   dev:flash()

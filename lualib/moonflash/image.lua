@@ -29,6 +29,7 @@ local image_header = require "moonflash.image_header"
 local image_parse = require "moonflash.image_parse"
 local nodemcu = require "moonflash.nodemcu"
 local numbers = require "moonflash.numbers"
+local text = require "moonflash.text"
 
 local image = {
   parse = image_parse.parse,
@@ -114,8 +115,9 @@ end
 -- @tparam table parsed result of `image.parse`
 -- @treturn {string,...} lines
 function image.describe(parsed)
-  local lines = { ("%s, %d bytes"):format(parsed.name, parsed.length) }
-  if parsed.foreign then lines[1] = ("%s, %d bytes"):format(parsed.foreign.name, parsed.length) end
+  local length = text.count(parsed.length, "byte")
+  local lines = { ("%s, %s"):format(parsed.name, length) }
+  if parsed.foreign then lines[1] = ("%s, %s"):format(parsed.foreign.name, length) end
   if parsed.boot_version then lines[#lines + 1] = "boot version " .. parsed.boot_version end
   add_part(lines, parsed)
   if parsed.app then

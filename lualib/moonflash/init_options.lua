@@ -4,6 +4,7 @@
 local errors <const> = require "moonflash.errors"
 local init_data <const> = require "moonflash.init_data"
 local numbers <const> = require "moonflash.numbers"
+local text <const> = require "moonflash.text"
 
 local options = {}
 
@@ -71,7 +72,7 @@ end
 -- @raise `file`
 function options.block(bytes, name)
   if #bytes < init_data.SIZE or bytes:find("[^\xff]", init_data.SIZE + 1) then
-    errors.raise("file", ("%s has %d bytes; init data has 128"):format(name, #bytes))
+    errors.raise("file", ("%s has %s; init data have 128"):format(name, text.count(#bytes, "byte")))
   end
   local block = bytes:sub(1, init_data.SIZE)
   local found = init_data.classify(block)

@@ -165,7 +165,7 @@ function lfs_dump.read(bytes)
   r:expect("\x19pr", "its functions are missing")
   for _ = 1, r:count(1) do r:func(1) end
   local names, time = r:names(strings)
-  if r.at ~= #bytes then bad(("%d bytes follow its end"):format(#bytes - r.at)) end
+  if r.at ~= #bytes then bad(("there is more behind its end: %s"):format(text.count(#bytes - r.at, "byte"))) end
   return { lua = "5.3", form = "dump",
     number_type = r.number_bytes == 8 and "64-bit" or "32-bit", size = #bytes, bytes = bytes, strings = #strings, modules = names, build_time = time }
 end

@@ -179,7 +179,7 @@ local function split(img, bytes, region)
     img.addr = img.base - MAPPED
     local rest = bytes:sub(img.size + 1)
     if not region and rest:find("[^\xff]") then
-      bad(("%d bytes follow its end"):format(#rest))
+      bad(("there is more behind its end: %s"):format(text.count(#rest, "byte")))
     elseif img.addr % SECTOR ~= 0 then
       bad(("0x%06x is no place for it in flash"):format(img.addr))
     end

@@ -110,7 +110,7 @@ function partition.read(sector)
   for _, record in ipairs(records) do
     if record.id == partition.ids.table and is_table(record) then found = record end
   end
-  if not found then return nil, stopped or "no partition table record" end
+  if not found then return nil, stopped or "no record at 0x010000 is one" end
   local entries, firmware_end = partition.decode(found.payload)
   local result = {
     entries = entries, firmware_end = firmware_end, factory = firmware_end ~= nil,

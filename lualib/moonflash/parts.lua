@@ -10,6 +10,7 @@ local image <const> = require "moonflash.image"
 local image_header <const> = require "moonflash.image_header"
 local numbers <const> = require "moonflash.numbers"
 local report <const> = require "moonflash.report"
+local text <const> = require "moonflash.text"
 local unfinished <const> = require "moonflash.unfinished"
 
 local parts = {}
@@ -18,7 +19,8 @@ local BOOT_ADDR <const> = 0
 
 --- Adds the arguments `ADDR FILE ...` and the header options to a command.
 -- @tparam table parser
-function parts.add_options(parser)
+-- @tparam string verb what the command does with the files
+function parts.add_options(parser, verb)
   parser:argument("pairs", "address and file, as often as needed"):args("*")
     :argname "ADDR FILE"
   parser:option("--mode -m", "flash mode in the boot header: keep, qio, qout, dio, dout")
@@ -27,7 +29,7 @@ function parts.add_options(parser)
     :default "keep"
   parser:option("--size -s", "flash size in the boot header: detect, keep, 512k to 16M")
     :default "detect"
-  parser:flag("--force", "write even what does not look right for this chip")
+  parser:flag("--force", verb .. " even what does not look right for this chip")
 end
 
 --- Reads files, each after the address where it goes; gzip, Intel HEX and UF2 are
@@ -39,7 +41,7 @@ function parts.read_pairs(words)
   if #words == 0 or #words % 2 ~= 0 then
     errors.raise("usage", "addresses and files come in pairs" .. (#words == 0 and "" or
       "; the last address has no file"),
-      { hint = "moonflash write 0x0 a.bin 0x10000 b.bin" })
+      { hint = "such as 0x0 a.bin 0x10000 b.bin" })
   end
   local list = {}
   for i = 1, #words, 2 do
@@ -67,7 +69,7 @@ local function check_boot(part, force)
   local ok, e = pcall(image.check, img, part.name)
   if not ok then
     if not force then error(e, 0) end
-    report.warn("%s; written because of --force", tostring(e))
+    report.warn("%s; taken because of --force", tostring(e))
   end
   for _, w in ipairs(img.warnings) do report.warn("%s: %s", part.name, w.text) end
   part.image = ok and img or nil
@@ -81,10 +83,10 @@ local function check_data(part, force)
   local foreign = image.parse(part.data).foreign
   if not foreign or not NEVER[foreign.kind] then return end
   if force then
-    return report.warn("%s: this is %s; written because of --force", part.name, foreign.name)
+    return report.warn("%s: this is %s; taken because of --force", part.name, foreign.name)
   end
   errors.raise("image", ("%s is %s, which the chip cannot use as it is"):format(part.name,
-    foreign.name), { hint = foreign.hint or "--force writes it all the same" })
+    foreign.name), { hint = foreign.hint or "--force takes it all the same" })
 end
 
 --- Checks the files' contents: is it for this chip, is it whole?
@@ -168,8 +170,8 @@ function parts.must_fit(list, flash)
   for _, part in ipairs(list) do
     local over = part.addr + #part.data - flash.size
     if over > 0 then
-      errors.raise("range", ("%s at 0x%06x ends %d bytes behind this chip's %s of flash"):format(
-        part.name, part.addr, over, numbers.size_text(flash.size)),
+      errors.raise("range", ("%s at 0x%06x ends %s behind this chip's %s of flash"):format(
+        part.name, part.addr, text.count(over, "byte"), numbers.size_text(flash.size)),
         { hint = "nothing was written" })
     end
   end

@@ -282,10 +282,10 @@ end
 -- @tparam[opt] string before what was written, for people
 -- @tparam[opt] string after what came of it
 function report.written(s, before, after)
-  report.ok("%s%d bytes verified, %s written, %d already there, %s at %s (%s)%s",
-    before and before .. ": " or "", s.bytes, text.count(s.written, "sector"), s.skipped,
-    numbers.time_text(s.seconds), numbers.rate_text(s.bytes, s.seconds), s.proof,
-    after and "; " .. after or "")
+  report.ok("%s%s verified, %s written, %d already there, %s at %s (%s)%s",
+    before and before .. ": " or "", text.count(s.bytes, "byte"),
+    text.count(s.written, "sector"), s.skipped, numbers.time_text(s.seconds),
+    numbers.rate_text(s.bytes, s.seconds), s.proof, after and "; " .. after or "")
 end
 
 --- The last words of a failed run, on standard error.

@@ -23,7 +23,8 @@ restore.OWN = { "rf-cal", "init-data", "system-param" }
 function restore.from_bare(bytes)
   local size = #bytes
   if size < 0x40000 or size & (size - 1) ~= 0 then
-    errors.raise("file", ("%d bytes are neither a backup nor a whole flash"):format(size),
+    errors.raise("file", ("a file of %s is neither a backup nor a whole flash"):format(
+      text.count(size, "byte")),
       { hint = "'moonflash write ADDR FILE' writes a part" })
   end
   local w = backup.writer { { name = "all", addr = 0, size = size } }

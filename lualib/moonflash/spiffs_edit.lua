@@ -146,8 +146,8 @@ function edit.put(fs, name, bytes)
   local totals = space.totals(fs)
   local old_pages = old and fs.ids[old.id] or 0
   if totals.live - old_pages + need > limit then
-    errors.raise("size", ("%s does not fit: it takes %d pages, %d are left"):format(
-      text.escape(name), need, math.max(0, limit - totals.live + old_pages)),
+    errors.raise("size", ("%s does not fit: it takes %s, the file system has %d left"):format(
+      text.escape(name), text.count(need, "page"), math.max(0, limit - totals.live + old_pages)),
       { hint = "remove files or take a larger file system" })
   end
   edit.heal_blocks(fs)

@@ -6,6 +6,7 @@
 -- @module moonflash.spiffs_space
 local errors <const> = require "moonflash.errors"
 local format <const> = require "moonflash.spiffs_format"
+local text <const> = require "moonflash.text"
 
 local space = {}
 
@@ -283,8 +284,8 @@ end
 function space.ensure(fs, pages, copy)
   local left, totals = available(fs)
   if totals.live + pages > format.usable_pages(fs.geometry) then
-    errors.raise("size", ("the file system is full: %d pages are needed, %d are left"):format(
-      pages, math.max(0, format.usable_pages(fs.geometry) - totals.live)),
+    errors.raise("size", ("the file system is full: it needs %s and has %d left"):format(
+      text.count(pages, "page"), math.max(0, format.usable_pages(fs.geometry) - totals.live)),
       { hint = "remove files or take a larger file system" })
   end
   -- Every round yields a page at least, so this ends.

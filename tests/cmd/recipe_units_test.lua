@@ -363,7 +363,7 @@ function TestUnits:test_several_tests_with_parameters_and_refusals()
     after = function(dev) if dev.params.word == "late" then dev:refuse("too late") end end]]
   local out, err, code = harness.run("test", self.dir .. "/flash.lua")
   lu.assertEquals(code, 1, err)
-  for _, line in ipairs { "ok 1 - first: 1 bytes at 0x001000", "ok 4 - second: 2 bytes at 0x001000",
+  for _, line in ipairs { "ok 1 - first: 1 byte at 0x001000", "ok 4 - second: 2 bytes at 0x001000",
     "ok 5 - third: it refuses: not that word", "ok 6 - third: flash is as it was",
     "not ok 7 - fourth: it refuses: something else", "ok 8 - fifth: it refuses: too late",
     "not ok 9 - fifth: flash is as it was" } do
