@@ -181,6 +181,11 @@ local function wait(self)
   end
 end
 
+--- Calls a function that the recipe has given out by its number.
+-- @tparam integer id
+-- @param ... what crosses the wall: @{moonflash.confine_wire}
+-- @return what it returns
+-- @raise as the function does
 function guest:call(id, ...)
   say(self, "call", id, ...)
   return wait(self)

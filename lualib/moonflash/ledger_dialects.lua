@@ -6,6 +6,16 @@ local dialects = {}
 -- Seconds that a writer waits for another one.
 local PATIENCE_MS <const> = 15000
 
+--- SQLite, a file that the stations of one machine share.
+--
+-- The fields of a dialect: `name` for people; `driver` (LuaSQL's module, after
+-- `luasql.`) and the Debian `package` that has it; `begin` of a transaction that
+-- writes; `setup`, statements for a new connection; `identity`, the type of a column
+-- that counts by itself; `now`, seconds since 1970; `has_table`, a query by a table's
+-- name; `lock_schema`, a statement that keeps others from changing tables, or nil;
+-- `for_update`, the end of a query whose rows are changed next; `busy`, words of the
+-- errors after which another attempt makes sense; `not_ours`, of the error for a file
+-- that is no database; `url_defaults`, options where a URL does not give them.
 dialects.sqlite = {
   name = "SQLite", driver = "sqlite3", package = "lua-sql-sqlite3",
   -- takes the write lock at once: a lock that is upgraded later can only fail
@@ -23,6 +33,7 @@ dialects.sqlite = {
   not_ours = "file is not a database",
 }
 
+--- PostgreSQL, a server that many machines share; the same fields.
 dialects.postgres = {
   name = "PostgreSQL", driver = "postgres", package = "lua-sql-postgres",
   begin = "BEGIN ISOLATION LEVEL READ COMMITTED",

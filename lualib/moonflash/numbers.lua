@@ -7,7 +7,9 @@ local text_of = require "moonflash.text"
 
 local numbers = {}
 
+--- 1024 bytes.
 numbers.KiB = 1024
+--- 1024 * 1024 bytes.
 numbers.MiB = 1024 * 1024
 
 local MAX <const> = 0xFFFFFFFF

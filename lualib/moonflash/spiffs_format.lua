@@ -13,12 +13,15 @@ local text <const> = require "moonflash.text"
 
 local format = {}
 
+--- Bytes of a page: NodeMCU has never built it otherwise.
 format.PAGE = 256
 --- Bytes of a file in one data page.
 format.DATA = 251
 --- Longest file name, in bytes.
 format.NAME_MAX = 31
+--- Lookup entry of a page that was never written.
 format.FREE = 0xFFFF
+--- Lookup entry of a page that was deleted.
 format.DELETED = 0x0000
 --- Bit of an id that marks an index page.
 format.INDEX = 0x8000
@@ -35,7 +38,9 @@ local MAX_PAGES <const> = 0xFFFF
 -- Flags of a page header, active low.
 local USED <const>, FINAL <const>, INDEX_PAGE <const> = 0x01, 0x02, 0x04
 local BEING_DELETED <const>, GONE <const> = 0x40, 0x80
+--- Flags of a data page that is complete.
 format.DATA_FLAGS = 0xFF & ~(USED | FINAL)
+--- Flags of an index page that is complete.
 format.INDEX_FLAGS = 0xFF & ~(USED | FINAL | INDEX_PAGE)
 --- What a deletion clears.
 format.DELETE_MASK = 0xFF & ~(USED | GONE)
@@ -228,10 +233,24 @@ function format.header(page)
   return id, span, flags
 end
 
---- Is this header of a live data page, a live index page, a page not deleted?
+--- Are these the flags of a data page that is complete and not deleted?
+-- @tparam integer flags
+-- @treturn boolean
 function format.is_data(flags) return flags & (GONE | INDEX_PAGE | FINAL | USED) == 0x84 end
+
+--- Are these the flags of an index page that is complete and not deleted?
+-- @tparam integer flags
+-- @treturn boolean
 function format.is_index(flags) return flags & (GONE | INDEX_PAGE | FINAL | USED) == 0x80 end
+
+--- Has this page been deleted?
+-- @tparam integer flags
+-- @treturn boolean
 function format.is_gone(flags) return flags & GONE == 0 end
+
+--- Has a deletion of this index header's file begun? It may have been cut short.
+-- @tparam integer flags
+-- @treturn boolean
 function format.is_being_deleted(flags) return flags & BEING_DELETED == 0 end
 
 --- Number of data pages of a file, and of index pages for so many.
@@ -301,6 +320,13 @@ end
 local function place(page, at, bytes)
   return page:sub(1, at) .. bytes .. page:sub(at + #bytes + 1)
 end
+
+--- Bytes put into a page in place of its own.
+-- @tparam string page
+-- @tparam integer at offset of the first one
+-- @tparam string bytes
+-- @treturn string
+-- @function format.place
 format.place = place
 
 --- Build an index page.

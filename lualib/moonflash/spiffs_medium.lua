@@ -51,6 +51,9 @@ function medium:read(addr, size)
   return self:page(addr // PAGE):sub(at + 1, at + size)
 end
 
+--- A 16-bit word, little-endian, within one page.
+-- @tparam integer addr
+-- @treturn integer
 function medium:word(addr)
   return (("<I2"):unpack(self:page(addr // PAGE), addr % PAGE + 1))
 end
@@ -90,6 +93,9 @@ function medium:erase(addr, size)
   for sector = addr // SECTOR, (addr + size - 1) // SECTOR do self.dirty[sector] = true end
 end
 
+--- Does a page hold nothing but 0xff?
+-- @tparam integer pix number of the page
+-- @treturn boolean
 function medium:is_blank(pix) return self:page(pix) == BLANK end
 
 local function sector(self, number, now)

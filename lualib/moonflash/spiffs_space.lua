@@ -216,7 +216,7 @@ local function move_index(fs, entry, block)
   end
 end
 
---- Empties a block and erases it. Pages that no file names are left behind.
+-- Empties a block and erases it. Pages that no file names are left behind.
 -- @raise `size`, before anything is changed, when its pages fit nowhere else
 local function collect(fs, block)
   local first, last = pages_of_block(fs, block)
@@ -238,7 +238,17 @@ local function collect(fs, block)
   erase(fs, block)
 end
 
+--- Empties a block and erases it. Pages that no file names are left behind.
+-- @tparam fs fs
+-- @tparam integer block number
+-- @raise `size`, before anything is changed, when its pages fit nowhere else
+-- @function space.collect
 space.collect = collect
+
+--- Erases a block and writes its magic and its count.
+-- @tparam fs fs
+-- @tparam integer block number
+-- @function space.erase
 space.erase = erase
 
 -- Pages that can be taken without touching the reserve.

@@ -13,7 +13,7 @@ local ROLES <const> = {
   bar = "36", bar_rest = "2",
 }
 
--- Flash regions: an index of the 256 colours, the same as RGB, and a letter for
+--- Flash regions: an index of the 256 colours, the same as RGB, and a letter for
 -- where there are no colours. One table for terminal and picture.
 style.REGIONS = {
   ["firmware"]     = { index = 33,  rgb = "#2f7df6", letter = "F" },
@@ -27,7 +27,7 @@ style.REGIONS = {
   ["free"]         = { index = 245, rgb = "#8a8f98", letter = "x" },
 }
 
--- A region with a name of somebody's own partition table.
+--- A region with a name of somebody's own partition table.
 style.OTHER_REGION = { index = 173, rgb = "#d0804f", letter = "O" }
 
 --- How a region looks.

@@ -49,6 +49,7 @@ end
 function TestText:test_small_helpers()
   lu.assertEquals(text.shorten("abcdefgh", 8), "abcdefgh")
   lu.assertEquals(text.shorten("abcdefghi", 8), "abcde...")
+  lu.assertEquals(text.quote("a\27b"), "'a\\x1bb'")
   lu.assertEquals(text.count(1, "sector"), "1 sector")
   lu.assertEquals(text.count(0, "sector"), "0 sectors")
   lu.assertEquals(text.hex_bytes("\1\2\255"), "01 02 ff")
