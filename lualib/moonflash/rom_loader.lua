@@ -39,26 +39,16 @@ function rom_loader:status()
 end
 
 local STATUS_REGISTER <const> = { [0x01] = 1, [0x31] = 2, [0x11] = 3 }
-local WRITE_ENABLE <const>, BUSY <const>, STATUS_WRITES <const> = 0x06, 0x01, 200
 
 --- Writes status registers, after write enable, and waits.
 -- @tparam integer op 0x01, 0x31 or 0x11
 -- @tparam string bytes one, or two with 0x01
--- @raise `flash` when the chip stays busy
+-- @raise `flash` when the chip stays busy or does not take it
 function rom_loader:write_status(op, bytes)
-  if #bytes == 1 then
-    errors.check(self.rom:flash_write_status(STATUS_REGISTER[op], bytes:byte()))
-    return
-  end
-  errors.check(self.rom:spi { op = WRITE_ENABLE })
-  errors.check(self.rom:spi { op = op, out = bytes })
-  for _ = 1, STATUS_WRITES do
-    if errors.check(self.rom:flash_status(1)) & BUSY == 0 then return end
-  end
-  errors.raise("flash", "the flash chip stays busy after a write of its status register")
+  errors.check(self.rom:flash_write_status(STATUS_REGISTER[op], bytes:byte(1, 2)))
 end
 
---- Tells the ROM the real size; its table says 4 MB for every chip.
+--- Tells the loader the size of the chip; until then it neither erases nor writes.
 -- @tparam integer size_bytes
 function rom_loader:set_flash_size(size_bytes)
   errors.check(self.rom:flash_params(size_bytes))

@@ -2,53 +2,23 @@
 
 #include <string.h>
 
-/* ---- before ---- */
-
-/* Where the ROM keeps what SPI_SET_PARAMS told it: id, size, block, sector, page,
- * status mask. Source: disassembly of the ROM (3FFFC714 points there). */
-#define CHIP_RECORD 0x3FFFC718u
-enum { RECORD_WORDS = 6 };
-
-/* The packet has no checksum, and all that the ROM refuses rests upon it. */
-static int check_params(struct rom *rom, uint32_t flash_size)
-{
-	const uint32_t want[RECORD_WORDS] = { 0, flash_size, 0x10000, 0x1000, 0x100, 0xFFFF };
-	uint32_t addrs[RECORD_WORDS], have[RECORD_WORDS];
-	int rc;
-
-	for (uint32_t i = 0; i < RECORD_WORDS; i++)
-		addrs[i] = CHIP_RECORD + 4 * i;
-	rc = rom_read_regs(rom, addrs, have, RECORD_WORDS);
-	if (rc >= 0 && memcmp(want, have, sizeof want) != 0)
-		return esp_fail(&rom->err, ESP_E_PROTO, "the ROM took %u bytes of flash for %u",
-				flash_size, have[1]);
-	return rc;
-}
+/* Error bytes of the ROM. */
+enum { OPERATION_FAILED = 0x06, READS_BACK_WRONG = 0x08 };
 
 int flash_rom_prepare(struct rom *rom, uint32_t flash_size)
 {
-	int rc = 0;
+	int rc;
 
 	if (flash_size < FLASH_ROM_SECTOR || flash_size > 1u << 24 ||
 	    flash_size % FLASH_ROM_SECTOR != 0)
 		return esp_fail(&rom->err, ESP_E_ARGUMENT, "%u is no size of a flash chip",
 				flash_size);
-	rc = spi_attach(rom);
-	if (rc < 0)
-		return rc;
-	for (int i = 0; i < FLASH_ROM_TRIES; i++) {
-		rc = rom_flash_params(rom, flash_size);
-		if (rc >= 0)
-			rc = check_params(rom, flash_size);
-		if (!rom_may_help_to_repeat(rc))
-			break;
-	}
-	if (rc < 0)
-		rom->flash_size = 0;
+	rc = rom->is_stub ? rom_flash_limit(rom, flash_size) : spi_attach(rom);
+	rom->flash_size = rc < 0 ? 0 : flash_size;
 	return rc;
 }
 
-/* The ROM would erase past the end by wrapping, and "write" there in silence. */
+/* A chip would wrap, and the ROM "write" there in silence. */
 static int check_range(struct rom *rom, uint32_t addr, uint32_t size)
 {
 	if (rom->flash_size == 0)
@@ -61,70 +31,75 @@ static int check_range(struct rom *rom, uint32_t addr, uint32_t size)
 	return 0;
 }
 
-/* ---- erasing ---- */
+/* ---- erasing ----
+ * Not by FLASH_BEGIN: it erases more than it is asked for, and what it is asked for
+ * is not protected by a checksum. */
 
-/* With h sectors up to the next 64 KiB line, asking for n erases n + min(h, n):
- *	n <= h:	2 n		every even number up to 2 h
- *	n > h:	n + h		every number from 2 h + 1 on
- * so only odd numbers below 2 h are out of reach; there the last sector is
- * erased singly. */
-int flash_rom_plan(uint32_t addr, uint32_t sectors, struct flash_rom_step steps[FLASH_ROM_STEPS_MAX])
+/* A whole 64 KiB block where there is one, else a sector. */
+static uint32_t erase_unit(uint32_t addr, uint32_t size)
 {
-	uint32_t head = 16 - addr / FLASH_ROM_SECTOR % 16, ask;
-	int n = 0;
-	bool odd;
-
-	if (addr % FLASH_ROM_SECTOR != 0)
-		return ESP_E_ARGUMENT;
-	odd = sectors < 2 * head && sectors % 2 == 1;
-	sectors -= odd;
-	ask = sectors <= 2 * head ? sectors / 2 : sectors - head;
-	if (sectors)
-		steps[n++] = (struct flash_rom_step){ FLASH_ROM_AREA, addr, sectors,
-						      ask * FLASH_ROM_SECTOR };
-	if (odd)
-		steps[n++] = (struct flash_rom_step){ FLASH_ROM_ONE,
-						      addr + sectors * FLASH_ROM_SECTOR, 1, 0 };
-	return n;
-}
-
-static int erase_step(struct rom *rom, const struct flash_rom_step *s)
-{
-	int rc = 0;
-
-	if (s->op == FLASH_ROM_ONE)
-		return spi_erase_sector(rom, s->addr);
-	for (int i = 0; i < FLASH_ROM_TRIES; i++) {
-		rc = rom_flash_begin(rom, s->ask, 0, 0x400, s->addr);
-		if (!rom_may_help_to_repeat(rc))
-			break;
-	}
-	return rc;
+	return addr % SPI_BLOCK == 0 && size >= SPI_BLOCK ? SPI_BLOCK : SPI_SECTOR;
 }
 
 int flash_rom_erase(struct rom *rom, uint32_t addr, uint32_t size)
 {
-	struct flash_rom_step steps[FLASH_ROM_STEPS_MAX];
-	int n, rc = check_range(rom, addr, size);
+	int rc = check_range(rom, addr, size);
 
 	if (rc < 0)
 		return rc;
 	if (size % FLASH_ROM_SECTOR != 0)
 		return esp_fail(&rom->err, ESP_E_ARGUMENT, "%u bytes are not whole sectors", size);
-	n = flash_rom_plan(addr, size / FLASH_ROM_SECTOR, steps);
-	for (int i = 0; i < n && rc >= 0; i++)
-		rc = erase_step(rom, &steps[i]);
+	while (rc >= 0 && size > 0) {
+		uint32_t n = erase_unit(addr, size);
+
+		rc = n == SPI_BLOCK ? spi_erase_block(rom, addr) : spi_erase_sector(rom, addr);
+		addr += n;
+		size -= n;
+	}
 	return rc;
 }
 
 /* ---- writing ---- */
 
+/* The ROM's notes of the transfer under way, on its stack: erase size, blocks, block
+ * size, sequence number, bytes, address. Source: observed, as all of RAM was read
+ * after a FLASH_BEGIN. */
+#define TRANSFER 0x3FFFFF90u
+enum { TRANSFER_WORDS = 6 };
+
+/* FLASH_BEGIN as the ROM took it: what was sent, or not. */
+static int check_announced(struct flash_rom_writer *w, uint32_t blocks, uint32_t addr)
+{
+	const uint32_t want[TRANSFER_WORDS] = { 0, blocks, w->block_size, 0, 0, addr };
+	uint32_t addrs[TRANSFER_WORDS], have[TRANSFER_WORDS];
+	int rc;
+
+	for (uint32_t i = 0; i < TRANSFER_WORDS; i++)
+		addrs[i] = TRANSFER + 4 * i;
+	rc = rom_read_regs(w->rom, addrs, have, TRANSFER_WORDS);
+	if (rc >= 0 && memcmp(want, have, sizeof want) != 0)
+		return esp_fail(&w->rom->err, ESP_E_PROTO, "the ROM took another FLASH_BEGIN than "
+				"was sent for %06x", addr);
+	return rc;
+}
+
+/* FLASH_BEGIN has no checksum. It comes while the ROM believes in a chip of no bytes,
+ * so whatever arrives, nothing is erased; the ROM then says "operation failed" (06),
+ * except at address 0, and goes on to take the blocks. These it may put nowhere
+ * behind the end of what was announced. */
 static int begin_at(struct flash_rom_writer *w, uint32_t addr)
 {
 	uint32_t blocks = (w->end - addr + w->block_size - 1) / w->block_size;
+	int rc = rom_flash_limit(w->rom, 0);
 
 	w->seq = 0;
-	return rom_flash_begin(w->rom, 0, blocks, w->block_size, addr);
+	if (rc >= 0)
+		rc = rom_flash_begin(w->rom, 0, blocks, w->block_size, addr);
+	if (rc == ESP_E_REFUSED && w->rom->refusal == OPERATION_FAILED)
+		rc = 0;
+	if (rc >= 0)
+		rc = check_announced(w, blocks, addr);
+	return rc < 0 ? rc : rom_flash_limit(w->rom, w->end + (0 - w->end) % 4);
 }
 
 /* Puts the ROM back to where w->addr is. After an error its sequence number has
@@ -170,7 +145,7 @@ int flash_rom_write_begin(struct flash_rom_writer *w, struct rom *rom, uint32_t 
 
 static bool reads_back_wrong(const struct flash_rom_writer *w, int rc)
 {
-	return rc == ESP_E_REFUSED && w->rom->refusal == 0x08;
+	return rc == ESP_E_REFUSED && w->rom->refusal == READS_BACK_WRONG;
 }
 
 static int send_block(struct flash_rom_writer *w, const uint8_t *data, size_t len)

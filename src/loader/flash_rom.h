@@ -2,34 +2,18 @@
  *
  * Layer: loader. Knows the ROM's bugs: FLASH_BEGIN erases too much, a failed
  * block upsets the sequence numbers, writes past the chip's size report
- * success. FLASH_END is never sent: it leaves the loader.
+ * success, and only blocks have a checksum. FLASH_END is never sent: it leaves the
+ * loader.
  */
 #ifndef FLASH_ROM_H
 #define FLASH_ROM_H
 
 #include "spi.h"
 
-enum { FLASH_ROM_SECTOR = 4096, FLASH_ROM_STEPS_MAX = 2, FLASH_ROM_TRIES = 4 };
+enum { FLASH_ROM_SECTOR = 4096, FLASH_ROM_TRIES = 4 };
 
-enum flash_rom_op {
-	FLASH_ROM_AREA,		/* FLASH_BEGIN(ask) at addr */
-	FLASH_ROM_ONE,		/* one sector by an SPI command */
-};
-
-struct flash_rom_step {
-	enum flash_rom_op op;
-	uint32_t addr;
-	uint32_t sectors;	/* that this step really erases, from addr on */
-	uint32_t ask;		/* FLASH_ROM_AREA: the erase size to send, in bytes */
-};
-
-/* Tells the ROM the chip's size; needed once before the calls below. */
+/* Attaches the chip and notes its size; needed once before the calls below. */
 int flash_rom_prepare(struct rom *rom, uint32_t flash_size) __attribute__((warn_unused_result));
-
-/* The steps that erase exactly `sectors` sectors from addr, a multiple of
- * FLASH_ROM_SECTOR. Pure. Returns how many steps there are, 0 for no sectors,
- * ESP_E_ARGUMENT for an unaligned address. */
-int flash_rom_plan(uint32_t addr, uint32_t sectors, struct flash_rom_step steps[FLASH_ROM_STEPS_MAX]);
 
 /* Erases size bytes at addr, both multiples of FLASH_ROM_SECTOR: these sectors
  * and no other. Repeating it does no harm. ESP_E_ARGUMENT outside the chip. */

@@ -113,7 +113,9 @@ struct rom {
 
 	/* Session state. */
 	bool flash_attached;		/* SPI pins are attached (a FLASH_BEGIN was done) */
-	uint32_t flash_size;		/* as told to the ROM; 0 = not yet */
+	uint32_t flash_size;		/* of the chip; 0 = not yet known */
+	bool flash_limited;		/* SPI_SET_PARAMS was done and read back: */
+	uint32_t flash_limit;		/* the size that the ROM goes by */
 	uint8_t refusal;		/* error byte of the last ESP_E_REFUSED */
 	uint64_t bad_frames;		/* frames thrown away since rom_init() */
 
@@ -237,8 +239,12 @@ int rom_run(struct rom *rom, uint32_t entry) __attribute__((warn_unused_result))
 
 /* ---- flash: the bare commands; flash_rom.h uses them safely ---- */
 
-/* Tells the ROM the real size of the chip. */
 int rom_flash_params(struct rom *rom, uint32_t flash_size) __attribute__((warn_unused_result));
+
+/* Tells the ROM that the chip has so many bytes, and reads back what it took. It
+ * erases and writes nothing from there on: with 0, no command that arrives damaged
+ * can change flash. Lifted by rom_run() and rom_boot_flash(). */
+int rom_flash_limit(struct rom *rom, uint32_t bytes) __attribute__((warn_unused_result));
 
 /* FLASH_BEGIN erases MORE than erase_size (see flash_rom.h). Size 0 erases
  * nothing, attaches the SPI pins and clears the protection bits. */

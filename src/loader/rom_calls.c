@@ -8,7 +8,14 @@ enum {
 	TRIES = 3,			/* of what may safely be repeated */
 	SMALL_BLOCK = 0x200,
 	RUN_WAIT_MS = 200,		/* for an answer that may never come */
+	PARAM_WORDS = 6,
+	PARAM_TRIES = 4,
+	USUAL_FLASH = 4 << 20,		/* the size in the ROM's table, whatever the chip */
 };
+
+/* Where the ROM keeps what SPI_SET_PARAMS told it: id, size, block, sector, page,
+ * status mask. Source: disassembly of the ROM (3FFFC714 points there). */
+#define PARAM_TABLE 0x3FFFC718u
 
 /* ---- registers ---- */
 
@@ -178,12 +185,22 @@ int rom_load_ram(struct rom *rom, uint32_t addr, const void *data, size_t len)
 	return rc < 0 ? rc : 0;
 }
 
+/* What runs next may use the ROM's flash functions. */
+static int lift_limit(struct rom *rom)
+{
+	if (!rom->flash_limited)
+		return 0;
+	return rom_flash_limit(rom, rom->flash_size ? rom->flash_size : USUAL_FLASH);
+}
+
 int rom_run(struct rom *rom, uint32_t entry)
 {
 	struct rom_request req = { .op = ROM_MEM_END, .n_words = 2, .words = { 0, entry },
 				   .timeout_ms = RUN_WAIT_MS };
-	int rc = rom_command(rom, &req, NULL);
+	int rc = lift_limit(rom);
 
+	if (rc >= 0)
+		rc = rom_command(rom, &req, NULL);
 	if (rc != ESP_E_TIMEOUT)
 		return rc;
 	rom->out_of_step = false;	/* the loader is gone: nothing to be in step with */
@@ -192,14 +209,54 @@ int rom_run(struct rom *rom, uint32_t entry)
 
 /* ---- flash ---- */
 
+static const uint32_t *params(uint32_t flash_size, uint32_t words[PARAM_WORDS])
+{
+	const uint32_t all[PARAM_WORDS] = { 0, flash_size, 0x10000, 0x1000, 0x100, 0xFFFF };
+
+	return memcpy(words, all, sizeof all);
+}
+
 int rom_flash_params(struct rom *rom, uint32_t flash_size)
 {
-	struct rom_request req = { .op = ROM_SPI_SET_PARAMS, .n_words = 6,
-				   .words = { 0, flash_size, 0x10000, 0x1000, 0x100, 0xFFFF } };
-	int rc = rom_command(rom, &req, NULL);
+	struct rom_request req = { .op = ROM_SPI_SET_PARAMS, .n_words = PARAM_WORDS };
 
-	if (rc >= 0)
-		rom->flash_size = flash_size;
+	params(flash_size, req.words);
+	return rom_command(rom, &req, NULL);
+}
+
+/* The packet has no checksum, and all that the ROM refuses rests upon it. */
+static int check_params(struct rom *rom, uint32_t flash_size)
+{
+	uint32_t want[PARAM_WORDS], addrs[PARAM_WORDS], have[PARAM_WORDS];
+	int rc;
+
+	for (uint32_t i = 0; i < PARAM_WORDS; i++)
+		addrs[i] = PARAM_TABLE + 4 * i;
+	rc = rom_read_regs(rom, addrs, have, PARAM_WORDS);
+	if (rc >= 0 && memcmp(params(flash_size, want), have, sizeof have) != 0)
+		return esp_fail(&rom->err, ESP_E_PROTO, "the ROM took %u bytes of flash for %u",
+				flash_size, have[1]);
+	return rc;
+}
+
+int rom_flash_limit(struct rom *rom, uint32_t bytes)
+{
+	int rc = 0;
+
+	if (rom->flash_limited && rom->flash_limit == bytes)
+		return 0;
+	rom->flash_limited = false;
+	for (int i = 0; i < PARAM_TRIES; i++) {
+		rc = rom_flash_params(rom, bytes);
+		if (rc >= 0)
+			rc = check_params(rom, bytes);
+		if (!rom_may_help_to_repeat(rc))
+			break;
+	}
+	if (rc >= 0) {
+		rom->flash_limited = true;
+		rom->flash_limit = bytes;
+	}
 	return rc;
 }
 
@@ -223,13 +280,8 @@ int rom_flash_data(struct rom *rom, uint32_t seq, const void *data, size_t len)
 	return rom_command(rom, &req, NULL);
 }
 
-/* FLASH_END always leaves the loader. When the counts match what FLASH_BEGIN
- * announced it also write-protects the chip; so announce a block that never
- * comes: the ROM then answers "operation failed" (06), and does not lock. */
-int rom_boot_flash(struct rom *rom)
+static int announce_one_block(struct rom *rom)
 {
-	struct rom_request end = { .op = ROM_FLASH_END, .n_words = 1, .words = { 0 } };
-	struct rom_reply reply = { .status = 0 };
 	int rc = 0;
 
 	for (int i = 0; i < TRIES; i++) {
@@ -237,6 +289,22 @@ int rom_boot_flash(struct rom *rom)
 		if (!rom_may_help_to_repeat(rc))
 			break;
 	}
+	return rc;
+}
+
+/* FLASH_END always leaves the loader. When the counts match what FLASH_BEGIN
+ * announced it also write-protects the chip; so announce a block that never
+ * comes: the ROM then answers "operation failed" (06), and does not lock. */
+int rom_boot_flash(struct rom *rom)
+{
+	struct rom_request end = { .op = ROM_FLASH_END, .n_words = 1, .words = { 0 } };
+	struct rom_reply reply = { .status = 0 };
+	int rc = rom_flash_limit(rom, 0);
+
+	if (rc >= 0)
+		rc = announce_one_block(rom);
+	if (rc >= 0)
+		rc = lift_limit(rom);
 	if (rc < 0)
 		return rc;
 	rc = rom_command(rom, &end, &reply);

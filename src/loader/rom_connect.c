@@ -120,6 +120,7 @@ static int reset_and_sync(struct rom *rom, const struct reset_sequence *s, unsig
 
 	rom->flash_attached = false;
 	rom->flash_size = 0;
+	rom->flash_limited = false;
 	if (s && reset_run(rom->port, s->steps, s->n, flags) < 0)
 		return rom_port_failed(rom);
 	rc = offer_rate(rom);

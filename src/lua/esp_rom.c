@@ -338,15 +338,22 @@ static int l_flash_status(lua_State *L)
 	return 1;
 }
 
-/* rom:flash_write_status(n, value) -> true | nil, message, code */
+/* rom:flash_write_status(n, value [, value of n + 1]) -> true | nil, message, code:
+ * both in one command, as older chips want it */
 static int l_flash_write_status(lua_State *L)
 {
 	struct rom *r = check_rom(L);
 	int n = check_status_number(L);
-	uint32_t v = esp_check_u32(L, 3);
+	size_t len = lua_isnoneornil(L, 4) ? 1 : 2;
+	uint8_t values[2] = { 0 };
 
-	luaL_argcheck(L, v <= 0xff, 3, "not a byte");
-	return esp_push_ok(L, spi_write_status(r, n, (uint8_t)v), &r->err);
+	for (size_t i = 0; i < len; i++) {
+		uint32_t v = esp_check_u32(L, 3 + (int)i);
+
+		luaL_argcheck(L, v <= 0xff, 3 + (int)i, "not a byte");
+		values[i] = (uint8_t)v;
+	}
+	return esp_push_ok(L, spi_write_status(r, n, values, len), &r->err);
 }
 
 /* rom:spi{ op =, addr =, addr_bits =, dummy_bits =, out = bytes, read = n,

@@ -56,7 +56,10 @@ struct fake_rom {
 	/* faults: the n-th from now on (1 = next); 0 = never */
 	unsigned lose_request, lose_reply, damage_reply, damage_data, late_reply;
 	unsigned damage_params;		/* the chip size in SPI_SET_PARAMS */
+	unsigned damage_begin;		/* erase size or address in *_BEGIN */
 	unsigned damage_write;		/* a bit of a WRITE_REG payload */
+	unsigned damage_any;		/* a bit of any request, but for data */
+	bool damaged_registers;		/* more of them than there is room for */
 	bool protect;			/* the chip keeps refusing erase and write */
 	unsigned slow_spi;		/* that transaction is not over when looked at */
 	bool cmd_busy;
@@ -87,6 +90,8 @@ static inline uint32_t *from_reg(struct fake_rom *r, uint32_t addr)
 	for (size_t i = 0; i < r->regs; i++)
 		if (r->reg[i].addr == addr)
 			return &r->reg[i].value;
+	if (r->damaged_registers && r->regs == FROM_REGS)
+		return &r->reg[FROM_REGS - 1].value;	/* anything may have been addressed */
 	assert_true(r->regs < FROM_REGS);
 	r->reg[r->regs].addr = addr;
 	r->reg[r->regs].value = 0;
@@ -158,8 +163,11 @@ static inline void from_spi_change(struct fake_rom *r, uint8_t op, uint32_t addr
 	if (!r->write_enabled || r->protect)
 		return;
 	r->write_enabled = false;
-	if (op == 0x20) {
-		from_erase_sector(r, addr);
+	if (op == 0x20 || op == 0xD8) {
+		uint32_t bytes = op == 0x20 ? 4096 : 65536;
+
+		for (uint32_t at = 0; at < bytes; at += 4096)
+			from_erase_sector(r, (addr & ~(bytes - 1)) + at);
 		r->flash_busy_until = r->fp->now_us + r->sector_us;
 		return;
 	}
@@ -167,6 +175,37 @@ static inline void from_spi_change(struct fake_rom *r, uint8_t op, uint32_t addr
 	if (n_out > 0)
 		r->sr[op == 0x01 ? 0 : op == 0x31 ? 1 : 2] = op == 0x01 ? out[0] & 0xFC : out[0];
 	r->flash_busy_until = r->fp->now_us + 10000;
+}
+
+static inline uint8_t from_status(const struct fake_rom *r)
+{
+	bool busy = r->fp->now_us < r->flash_busy_until;
+
+	return (uint8_t)(r->sr[0] | (busy ? 1 : 0) | (r->write_enabled ? 2 : 0));
+}
+
+/* The controller's own commands, of which these are understood here; chip erase and
+ * all others would be a mistake. */
+static inline void from_spi_command(struct fake_rom *r, uint32_t cmd)
+{
+	bool hears = r->attached && !r->asleep;
+	bool busy = r->fp->now_us < r->flash_busy_until;
+
+	if (cmd & 1u << 27)
+		*from_reg(r, 0x60000210) = hears ? from_status(r) : 0xFF;
+	if (hears && !busy && cmd & 1u << 30)
+		r->write_enabled = true;
+	if (hears && !busy && cmd & 1u << 29)
+		r->write_enabled = false;
+	if (hears && !busy && r->write_enabled && cmd & 1u << 22) {
+		for (uint32_t at = 0; at < r->flash_bytes; at += 4096)
+			from_erase_sector(r, at);
+		r->write_enabled = false;
+	}
+	if (hears && !busy && r->write_enabled && cmd & 1u << 24) {
+		from_erase_sector(r, *from_reg(r, 0x60000204) & 0xFFFFFF);
+		r->write_enabled = false;
+	}
 }
 
 static inline void from_spi_run(struct fake_rom *r)
@@ -189,7 +228,7 @@ static inline void from_spi_run(struct fake_rom *r)
 		r->wake_ups++;
 	} else if (r->attached && !r->asleep) {
 		if (op == 0x05)
-			in[0] = (uint8_t)(r->sr[0] | (busy ? 1 : 0) | (r->write_enabled ? 2 : 0));
+			in[0] = from_status(r);
 		else if (busy)
 			;
 		else if (op == 0x9F)
@@ -204,7 +243,7 @@ static inline void from_spi_run(struct fake_rom *r)
 				in[i] = r->flash[from_wrap(r, addr + (uint32_t)i)];
 		else if (op == 0x5A && (user >> 29 & 1) && (user1 & 0xFF) == 7)
 			memcpy(in, "SFDP", 4);
-		else if ((op == 0x20 && addr_bits == 24) || op == 0x01 || op == 0x31 || op == 0x11)
+		else if (((op == 0x20 || op == 0xD8) && addr_bits == 24) || op == 0x01 || op == 0x31 || op == 0x11)
 			from_spi_change(r, op, addr, out, n_out);
 	}
 	if (fake_fails(&r->slow_spi)) {
@@ -227,6 +266,7 @@ static inline int from_write_regs(struct fake_rom *r, const uint8_t *p, size_t s
 		*reg = (*reg & ~mask) | (value & mask);
 		if (addr == 0x60000200) {
 			if (!r->spi_hangs) {
+				from_spi_command(r, *reg);
 				if (*reg & 1u << 18)
 					from_spi_run(r);
 				*reg = 0;
@@ -239,6 +279,16 @@ static inline int from_write_regs(struct fake_rom *r, const uint8_t *p, size_t s
 	return 0;
 }
 
+/* What of the transfer under way lies on the ROM's stack, as it was read there. */
+static inline void from_note_transfer(struct fake_rom *r)
+{
+	const uint32_t words[] = { r->erase_size, r->blocks, r->block_size, r->seq, r->bytes_in,
+				   r->addr };
+
+	for (uint32_t i = 0; i < 6; i++)
+		*from_reg(r, 0x3FFFFF90 + 4 * i) = words[i];
+}
+
 static inline int from_begin(struct fake_rom *r, const uint8_t *p, size_t size, bool flash)
 {
 	unsigned n = 0;
@@ -249,20 +299,19 @@ static inline int from_begin(struct fake_rom *r, const uint8_t *p, size_t size, 
 	r->erase_size = from_word(p);
 	r->blocks = from_word(p + 4);
 	r->block_size = from_word(p + 8);
+	r->addr = from_word(p + 12);
 	r->seq = r->blocks_in = r->bytes_in = 0;
-	if (!flash) {
-		r->addr = from_word(p + 12);
+	if (fake_fails(&r->damage_begin))
+		*(rand() % 2 ? &r->addr : &r->erase_size) += 4096u << rand() % 8;
+	from_note_transfer(r);
+	if (!flash)
 		return 0;
-	}
 	r->attached = true;
 	if (!r->locked)
 		r->sr[0] = r->sr[1] = 0;
-	error = from_erase_area(r, from_word(p + 12), r->erase_size, &n);
+	error = from_erase_area(r, r->addr, r->erase_size, &n);
 	r->busy_until += 22000 + (uint64_t)n * r->sector_us;
-	if (error)
-		return 0x100 | error;
-	r->addr = from_word(p + 12);
-	return 0;
+	return error ? 0x100 | error : 0;
 }
 
 static inline int from_mem_store(struct fake_rom *r, const uint8_t *data, uint32_t n)
@@ -270,6 +319,10 @@ static inline int from_mem_store(struct fake_rom *r, const uint8_t *data, uint32
 	uint8_t *to = r->addr >= 0x40100000 ? r->iram + (r->addr - 0x40100000)
 					    : r->dram + (r->addr - 0x3FFE8000);
 
+	if (r->damaged_registers && r->addr < 0x3FFE8000) {
+		r->in_loader = false;	/* there is nothing: it hangs */
+		return 0;
+	}
 	/* byte stores to instruction RAM do not exist; the ROM would hang */
 	assert_true(r->addr % 4 == 0 && (r->addr < 0x40100000 || n % 4 == 0));
 	assert_true(r->addr >= 0x40100000 || r->addr + n <= 0x3FFFA000);
@@ -462,6 +515,13 @@ static inline void from_execute(struct fake_rom *r)
 
 		/* an unaligned address would hang the ROM: not what is tested with this */
 		p[at] ^= (uint8_t)(at % 16 == 0 ? 4 << rand() % 6 : 1 << rand() % 8);
+	}
+	if (fake_fails(&r->damage_any)) {
+		size_t head = op == 3 || op == 7 ? 24 : 8 + size, at = (size_t)rand() % head;
+
+		r->packet[at] ^= (uint8_t)(1 << rand() % 8);
+		op = r->packet[1];
+		size = r->packet[2] | (size_t)r->packet[3] << 8;
 	}
 	from_note(r, op, p, op == 3 || op == 7 ? 2 : size / 4);
 	if (r->busy_until < r->rx_free)

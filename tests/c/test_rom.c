@@ -356,10 +356,27 @@ static void an_erase_may_take_as_long_as_slow_flash_needs(void **state)
 	r->sector_us = 120000;		/* 2 s a block */
 	assert_int_equal(rom_flash_begin(&rom, 0xF0000, 0, 0x400, 0), 0);
 	assert_true(r->fp->now_us > 25000000);
-	assert_int_equal(rom_erased_sectors(0, 0x10000), 32);
-	assert_int_equal(rom_erased_sectors(0x3000, 0x5000), 10);
-	assert_int_equal(rom_erased_sectors(0, 0x21000), 49);
-	assert_int_equal(rom_erased_sectors(0xF000, 0), 0);
+	from_free(r);
+}
+
+static void flash_begin_erases_as_many_sectors_as_was_observed(void **state)
+{
+	static const uint32_t cases[][3] = {	/* offset, size, sectors erased */
+		{ 0, 0x1000, 2 }, { 0, 0x10000, 32 }, { 0, 0x20000, 48 }, { 0, 0x21000, 49 },
+		{ 0x3000, 0x5000, 10 }, { 0xF000, 0x1000, 2 }, { 0x1000, 0xF000, 30 },
+		{ 0, 0x100000, 272 }, { 0, 0x40000, 80 }, { 0x3000, 0x1000, 2 },
+		{ 0xC000, 0x8000, 12 }, { 0xF000, 0x10000, 17 }, { 0xF000, 0, 0 },
+	};
+	struct fake_rom *r = from_new(4 << 20);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		unsigned n = 0;
+
+		assert_int_equal(rom_erased_sectors(cases[i][0], cases[i][1]), cases[i][2]);
+		assert_int_equal(from_erase_area(r, cases[i][0], cases[i][1], &n), 0);
+		assert_int_equal(n, cases[i][2]);
+	}
 	from_free(r);
 }
 
@@ -897,6 +914,7 @@ int main(void)
 		cmocka_unit_test(a_trickle_of_bytes_does_not_move_the_deadline),
 		cmocka_unit_test(a_time_out_allows_for_the_transfer),
 		cmocka_unit_test(an_erase_may_take_as_long_as_slow_flash_needs),
+		cmocka_unit_test(flash_begin_erases_as_many_sectors_as_was_observed),
 		cmocka_unit_test(a_hostile_peer_cannot_hold_us),
 		cmocka_unit_test(a_frame_without_end_uses_no_memory_and_ends_in_time),
 		cmocka_unit_test(an_unplugged_port_is_reported_wherever_it_happens),

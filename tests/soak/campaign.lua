@@ -101,12 +101,10 @@ function campaign.try(job, s, loader, extra)
   local faults, options = schedule.render(s)
   local r = run(job, job.before, faults, options, loader, extra)
   r.insists = schedule.insists(s)
-  r.unchecked = loader == "rom" and schedule.damages_commands(s)
   r.allowed, r.bad_modes = schedule.may_end(s), options:find("badmode", 1, true)
   r.false_size, r.undisturbed = schedule.false_size(s), schedule.undisturbed(s)
-  local wrong, excuse = judge.run(loader == "rom" and job.by_rom or job, r)
-  r.excuse = excuse
-  if wrong or excuse or r.code == 0 then return wrong, r end
+  local wrong = judge.run(loader == "rom" and job.by_rom or job, r)
+  if wrong or r.code == 0 then return wrong, r end
   return again(job, r, loader, extra), r
 end
 
@@ -119,7 +117,6 @@ local function count(stats, r, s)
   stats.kinds[s.kind] = row
   row[ending] = (row[ending] or 0) + 1
   stats.faults = stats.faults + #s.items
-  if r.excuse then stats.excused = stats.excused + 1 end
 end
 
 local function report(job, s, loader, wrong, r)
@@ -135,7 +132,7 @@ end
 -- @treturn table stats
 function campaign.run(options)
   local root = runs.directory()
-  local stats = { runs = 0, wrong = 0, faults = 0, excused = 0, endings = {}, kinds = {}, jobs = {} }
+  local stats = { runs = 0, wrong = 0, faults = 0, endings = {}, kinds = {}, jobs = {} }
   local list, started = {}, esp.clock()
   for i, name in ipairs(options.names) do list[i] = ready(root, name) end
   for i = 0, options.n - 1 do
@@ -191,10 +188,6 @@ end
 function campaign.show(stats, seed)
   print(("%d schedules with %d faults, %d WRONG, seed %d, %.1f s"):format(stats.runs, stats.faults,
     stats.wrong, seed, stats.seconds))
-  if stats.excused > 0 then
-    print(("%d of them by the ROM alone, where a damaged command changed something else")
-      :format(stats.excused))
-  end
   print("endings: " .. line_of(stats.endings))
   print("commands: " .. line_of(stats.jobs))
   local kinds = {}

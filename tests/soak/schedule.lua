@@ -171,18 +171,6 @@ function schedule.false_size(s)
   return kinds.id or kinds.wrongid or kinds.alias
 end
 
-local DAMAGE <const> = { "flip-in", "lose-in", "dup-in", "flip", "lose", "dup", "maxbaud" }
-
---- Whether bytes towards the chip are damaged. Commands of the ROM have no checksum: a
--- damaged one may do anything, and no host can know.
-function schedule.damages_commands(s)
-  local kinds = kinds_of(s)
-  for _, kind in ipairs(DAMAGE) do
-    if kinds[kind] then return true end
-  end
-  return false
-end
-
 local QUIET <const> = { id = true, wrongid = true, alias = true, badmode = true, slow = true,
   none = true }
 

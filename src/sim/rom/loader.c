@@ -34,16 +34,17 @@ struct reply {
 	uint8_t status, error;
 };
 
-/* The download under way. Flash and RAM share it: data of one kind continue
- * what a begin of the other announced. */
+/* The download under way, in the original's order. Flash and RAM share it: data of
+ * one kind continue what a begin of the other announced. */
 struct transfer {
-	uint32_t size, blocks, block_size, addr;	/* announced; addr moves on */
+	uint32_t size, blocks, block_size;	/* announced */
 	uint32_t seq;		/* expected next, = blocks taken */
 	uint32_t bytes;		/* written well */
+	uint32_t addr;		/* announced; moves on */
 };
 
 struct loader {
-	struct transfer transfer;
+	struct transfer *transfer;
 	uint32_t *user_start;
 	int done;
 };
@@ -97,18 +98,18 @@ static int flash_begin(struct loader *l, struct request *q)
 	int err;
 
 	spi_flash_attach();
-	err = begin(&l->transfer, q);
+	err = begin(l->transfer, q);
 	if (err)
 		return err;
 	Cache_Read_Disable();
-	return SPIEraseArea(l->transfer.addr, l->transfer.size) ? ERR_FAILED : 0;
+	return SPIEraseArea(l->transfer->addr, l->transfer->size) ? ERR_FAILED : 0;
 }
 
 /* Reads back over the very bytes it wrote and compares the sum only; results
  * of write and read are ignored, so beyond the chip's end all seems well. */
 static int flash_data(struct loader *l, struct request *q)
 {
-	struct transfer *t = &l->transfer;
+	struct transfer *t = l->transfer;
 	uint32_t n = q->word[0];
 	int err = check_block(t, q, 4);
 
@@ -125,7 +126,7 @@ static int flash_data(struct loader *l, struct request *q)
 /* The payload flag is ignored: the loader ends whatever it says. */
 static int flash_end(struct loader *l)
 {
-	struct transfer *t = &l->transfer;
+	struct transfer *t = l->transfer;
 
 	l->done = 1;
 	*l->user_start = 0;
@@ -136,12 +137,12 @@ static int flash_end(struct loader *l)
 
 static int mem_data(struct loader *l, struct request *q)
 {
-	int err = check_block(&l->transfer, q, 1);
+	int err = check_block(l->transfer, q, 1);
 
 	if (err)
 		return err;
-	memcpy((void *)l->transfer.addr, &q->word[4], q->word[0]);
-	advance(&l->transfer, q->word[0]);
+	memcpy((void *)l->transfer->addr, &q->word[4], q->word[0]);
+	advance(l->transfer, q->word[0]);
 	return 0;
 }
 
@@ -182,7 +183,7 @@ static int act(struct loader *l, struct request *q, struct reply *r)
 	case OP_FLASH_BEGIN: return flash_begin(l, q);
 	case OP_FLASH_DATA: return flash_data(l, q);
 	case OP_FLASH_END: return flash_end(l);
-	case OP_MEM_BEGIN: return begin(&l->transfer, q);
+	case OP_MEM_BEGIN: return begin(l->transfer, q);
 	case OP_MEM_DATA: return mem_data(l, q);
 	case OP_MEM_END: return mem_end(l, q);
 	case OP_WRITE_REG: return write_reg(q);
@@ -228,20 +229,33 @@ static void answer(struct loader *l, struct request *q)
 		SendMsg(r, 10);
 }
 
-/* Serves requests until one of them says to run something; *user_start is then
- * its entry, or 0 for what is in flash. */
-int UartDwnLdProc(void *buf, int max, uint32_t *user_start)
+static void __attribute__((noinline)) serve(struct loader *l, void *buf, int max)
 {
-	struct loader *l = &loader;
-
-	l->transfer.seq = NO_SEQ;
-	l->user_start = user_start;
-	l->done = 0;
 	ets_isr_unmask(1u << UART_IRQ);
 	while (!l->done) {
 		if (RcvMsg(buf, max, 0) == 0)
 			answer(l, buf);
 	}
 	ets_isr_mask(1u << UART_IRQ);
+}
+
+/* Serves requests until one of them says to run something; *user_start is then
+ * its entry, or 0 for what is in flash.
+ *
+ * The original keeps the transfer on its stack, where tools can read what became of
+ * a begin: our stack is brought down to the same place. */
+int UartDwnLdProc(void *buf, int max, uint32_t *user_start)
+{
+	struct loader *l = &loader;
+	uintptr_t there = (uintptr_t)rom_transfer, frame = (uintptr_t)__builtin_frame_address(0);
+	int from_boot = frame >= there + sizeof *l->transfer;
+	char *room = __builtin_alloca(from_boot ? frame - there : sizeof *l->transfer);
+
+	__asm__ volatile("" : "+r"(room) : : "memory");
+	l->transfer = from_boot ? (struct transfer *)rom_transfer : (struct transfer *)room;
+	l->transfer->seq = NO_SEQ;
+	l->user_start = user_start;
+	l->done = 0;
+	serve(l, buf, max);
 	return 0;
 }

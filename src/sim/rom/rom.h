@@ -95,6 +95,7 @@ extern struct flash_chip *rom_flash_chip;
 extern struct flash_chip rom_flash_record;
 extern uint32_t rom_user_start;
 extern uint8_t rom_reply[16];
+extern uint32_t rom_transfer[6];	/* on the loader's stack */
 extern struct uart_dev rom_uart;
 extern uint8_t rom_ring[256];
 extern uint8_t rom_packet[0x2000];
