@@ -62,7 +62,7 @@ local notes = {
   ["free"] = "not used",
 }
 
-local function round_up(value, unit) return (value + unit - 1) // unit * unit end
+local round_up <const> = numbers.round_up
 
 local function check_size(flash_bytes)
   if math.type(flash_bytes) == "integer" and flash_bytes >= 0x40000

@@ -19,6 +19,7 @@ local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
 local files <const> = require "moonflash.files"
 local lfs <const> = require "lfs"
+local names_of <const> = require("moonflash.text").names
 
 local lock = {}
 
@@ -36,21 +37,14 @@ local function unquote(text)
   return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
 end
 
-local function sorted(t)
-  local keys = {}
-  for k in pairs(t) do keys[#keys + 1] = k end
-  table.sort(keys)
-  return keys
-end
-
 --- The text of a lock.
 -- @tparam table sections { recipe = { path = digest } }
 -- @treturn string
 function lock.format(sections)
   local out = { HEAD, "return {\n" }
-  for _, recipe in ipairs(sorted(sections)) do
+  for _, recipe in ipairs(names_of(sections)) do
     out[#out + 1] = ('  ["%s"] = {\n'):format(quote(recipe))
-    for _, path in ipairs(sorted(sections[recipe])) do
+    for _, path in ipairs(names_of(sections[recipe])) do
       out[#out + 1] = ('    ["%s"] = "%s",\n'):format(quote(path), sections[recipe][path])
     end
     out[#out + 1] = "  },\n"
@@ -111,7 +105,7 @@ function lock.apply(p, path)
     missing(p, recipe, ("%s does not hold %s itself"):format(place(p), recipe))
   end
   p.locked = section
-  for _, name in ipairs(sorted(section)) do
+  for _, name in ipairs(names_of(section)) do
     local folder = name:match("^(.*)/$")
     local kind = p:kind(folder or name)
     if kind ~= (folder and "directory" or "file") then

@@ -93,6 +93,12 @@ function numbers.size_text(bytes)
   return bytes == 1 and "1 byte" or ("%d bytes"):format(bytes)
 end
 
+--- The first multiple of a unit that is not below a value.
+-- @tparam integer value
+-- @tparam integer unit
+-- @treturn integer
+function numbers.round_up(value, unit) return (value + unit - 1) // unit * unit end
+
 --- A flash address: "0x010000"; addresses above 24 bits get 8 digits.
 -- @tparam integer addr
 function numbers.hex(addr)

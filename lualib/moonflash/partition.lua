@@ -190,7 +190,7 @@ function partition.rewrite(sector, entries, firmware_end)
   return bytes .. ("\xff"):rep(partition.SECTOR - #bytes)
 end
 
-local function round_up(value, unit) return (value + unit - 1) // unit * unit end
+local round_up <const> = numbers.round_up
 
 -- What one factory entry becomes; `last` is where the one before it ends.
 local function complete(entry, last, firmware_end, limit)

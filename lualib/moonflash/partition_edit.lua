@@ -16,7 +16,7 @@ edit.MAPPED = 0x100000
 -- Where the firmware puts a file system whose size alone was given.
 local SPIFFS_HOME <const> = 0x100000
 
-local function round_up(value, unit) return (value + unit - 1) // unit * unit end
+local round_up <const> = numbers.round_up
 
 local function copy_of(entries)
   local list = {}

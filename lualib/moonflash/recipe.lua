@@ -15,6 +15,7 @@ local recipe_merge <const> = require "moonflash.recipe_merge"
 local recipe_params <const> = require "moonflash.recipe_params"
 local recipe_parts <const> = require "moonflash.recipe_parts"
 local schema <const> = require "moonflash.recipe_schema"
+local names_of <const> = require("moonflash.text").names
 local where <const> = require "moonflash.recipe_where"
 
 local recipe = {}
@@ -99,13 +100,6 @@ local function whole(d, source, loader, depth)
   end
   d = without(d, "include")
   return all and recipe_merge.two(all, d) or d
-end
-
-local function names_of(t)
-  local names = {}
-  for name in pairs(t) do names[#names + 1] = name end
-  table.sort(names)
-  return names
 end
 
 local function choose_variant(d, name, source)

@@ -9,6 +9,7 @@
 local errors <const> = require "moonflash.errors"
 local nearest <const> = require "moonflash.nearest"
 local numbers <const> = require "moonflash.numbers"
+local names_of <const> = require("moonflash.text").names
 local where <const> = require "moonflash.recipe_where"
 
 local params = {}
@@ -16,13 +17,6 @@ local params = {}
 local FIELDS <const> = { type = "string", default = "any", help = "string", choices = "table",
   required = "boolean", pattern = "string", min = "number", max = "number" }
 local TYPES <const> = { "string", "integer", "number", "boolean", "choice", "file" }
-
-local function sorted(t)
-  local names = {}
-  for name in pairs(t) do names[#names + 1] = name end
-  table.sort(names)
-  return names
-end
 
 --- The option of a parameter.
 -- @tparam string name
@@ -46,7 +40,7 @@ local function check_fields(p, bad)
     local want = FIELDS[name]
     if not want then
       bad(("has no field '%s'"):format(tostring(name)), nearest.hint(tostring(name),
-        sorted(FIELDS), "fields are " .. table.concat(sorted(FIELDS), ", ")))
+        names_of(FIELDS), "fields are " .. table.concat(names_of(FIELDS), ", ")))
     elseif want ~= "any" and type(value) ~= want then
       bad(("'%s' is a %s, not a %s"):format(name, type(value), want))
     end
@@ -162,7 +156,7 @@ end
 -- @raise `usage`
 function params.check(given, taken, at)
   local list = {}
-  for _, name in ipairs(sorted(given or {})) do
+  for _, name in ipairs(names_of(given or {})) do
     local function bad(message, hint)
       where.raise(at(name), "usage", ("parameter '%s' %s"):format(tostring(name), message), hint)
     end

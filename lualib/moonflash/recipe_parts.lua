@@ -5,6 +5,7 @@
 -- @module moonflash.recipe_parts
 local nearest <const> = require "moonflash.nearest"
 local numbers <const> = require "moonflash.numbers"
+local names_of <const> = require("moonflash.text").names
 local where <const> = require "moonflash.recipe_where"
 
 local parts = {}
@@ -34,13 +35,6 @@ local function bad(what, message, hint)
   where.raise(where.caller(), "usage", ("%s: %s"):format(what, message), hint)
 end
 
-local function sorted(t)
-  local names = {}
-  for name in pairs(t) do names[#names + 1] = name end
-  table.sort(names)
-  return names
-end
-
 local function kind_of(value)
   if type(value) == "table" and parts.is(value) then return "part" end
   return math.type(value) or type(value)
@@ -56,8 +50,8 @@ local function check_options(what, given, schema)
     local want = schema[name]
     if not want then
       bad(what, ("there is no option '%s'"):format(tostring(name)),
-        nearest.hint(tostring(name), sorted(schema), "options are "
-          .. table.concat(sorted(schema), ", ")))
+        nearest.hint(tostring(name), names_of(schema), "options are "
+          .. table.concat(names_of(schema), ", ")))
     elseif not want:find("%f[%w]" .. kind_of(value) .. "%f[^%w]") then
       bad(what, ("'%s' is a %s, not %s"):format(name, kind_of(value), want))
     end

@@ -4,6 +4,7 @@ local flash_mode <const> = require "moonflash.flash_mode"
 local image_header <const> = require "moonflash.image_header"
 local nearest <const> = require "moonflash.nearest"
 local parts <const> = require "moonflash.recipe_parts"
+local names_of <const> = require("moonflash.text").names
 local where <const> = require "moonflash.recipe_where"
 
 local schema = {}
@@ -36,13 +37,6 @@ schema.STEPS = { connected = "function", planned = "function", written = "functi
 local TEST <const> = { name = "string", board = "table", params = "table", variant = "string",
   given = "function", expect = "function", fails = "string", pools = "table",
   serial = "string" }
-
-local function names_of(fields)
-  local names = {}
-  for name in pairs(fields) do names[#names + 1] = name end
-  table.sort(names)
-  return names
-end
 
 -- A table under check: who it is for messages, and where its fields are.
 local Context = {}

@@ -15,7 +15,7 @@ local SECTOR <const>, BLOCK <const> = 0x1000, 0x2000
 -- What a firmware takes that does not tell its version.
 local FLAVOURS <const> = { ["0.9"] = "0.9.5", ["2.x"] = "3", ["3.0-2019"] = "3", ["3.x"] = "3" }
 
-local function round_up(value, unit) return (value + unit - 1) // unit * unit end
+local round_up <const> = numbers.round_up
 
 -- Place, room and block size where NodeMCU's file system goes.
 local function file_system_place(r, ctx)

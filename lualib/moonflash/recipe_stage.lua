@@ -3,13 +3,14 @@
 -- An aggregated firmware has a fill of 0xff between its two parts. It is written with
 -- the rest as long as nothing else wants its place.
 -- @module moonflash.recipe_stage
+local numbers <const> = require "moonflash.numbers"
 
 local recipe_stage = {}
 recipe_stage.__index = recipe_stage
 
 local SECTOR <const>, IROM <const> = 0x1000, 0x10000
 
-local function round_up(value, unit) return (value + unit - 1) // unit * unit end
+local round_up <const> = numbers.round_up
 
 --- An empty stage.
 -- @tparam integer flash_bytes flash that the firmware may use

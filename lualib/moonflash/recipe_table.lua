@@ -15,7 +15,7 @@ local SECTOR <const>, IROM <const>, BLOCK <const> = 0x1000, 0x10000, 0x2000
 local MAPPED_END <const> = 0x100000
 local LFS_STEP <const> = 0x10000
 
-local function round_up(value, unit) return (value + unit - 1) // unit * unit end
+local round_up <const> = numbers.round_up
 
 -- The end of what a file system may use.
 local function spiffs_limit(r)

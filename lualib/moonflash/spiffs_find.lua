@@ -3,6 +3,7 @@
 -- @module moonflash.spiffs_find
 
 local layout = require "moonflash.layout"
+local numbers = require "moonflash.numbers"
 local partition = require "moonflash.partition"
 local spiffs = require "moonflash.spiffs"
 local spiffs_format = require "moonflash.spiffs_format"
@@ -16,7 +17,7 @@ local IROM <const> = 0x10000
 local OLD_ALIGN <const> = 0x4000      -- 0.9.5 to 1.5.1 start at such an address
 local SEARCH_END <const> = 0x180000   -- no firmware looks further than this
 
-local function round_up(value, unit) return (value + unit - 1) // unit * unit end
+local round_up <const> = numbers.round_up
 
 -- A part of the flash as a medium for the file system code.
 local function part_medium(view, addr, size)

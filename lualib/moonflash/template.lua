@@ -7,6 +7,7 @@
 -- @module moonflash.template
 local errors <const> = require "moonflash.errors"
 local nearest <const> = require "moonflash.nearest"
+local names_of <const> = require("moonflash.text").names
 
 local template = {}
 
@@ -38,13 +39,6 @@ local FILTERS <const> = {
   end,
 }
 
-local function sorted(t)
-  local names = {}
-  for name in pairs(t) do names[#names + 1] = name end
-  table.sort(names)
-  return names
-end
-
 local function line_of(text, position)
   local _, before = text:sub(1, position):gsub("\n", "")
   return before + 1
@@ -75,7 +69,7 @@ local function each(text, name, f)
           "{{name}}; {{{{ stands for {{ itself")
       elseif filter ~= "" and not FILTERS[filter] then
         bad(text, first, name, ("there is no way '%s' to write a value"):format(filter),
-          nearest.hint(filter, sorted(FILTERS), "json, lua or hex"))
+          nearest.hint(filter, names_of(FILTERS), "json, lua or hex"))
       end
       f(nil, word, filter ~= "" and filter or nil, first)
       at = last + 1
@@ -106,8 +100,8 @@ function template.check(text, name, known)
   for _, wanted in ipairs(template.names(text, name)) do
     if not known[wanted.name] then
       errors.raise("file", ("%s:%d: there is no value for {{%s}}"):format(name, wanted.line,
-        wanted.name), { hint = nearest.hint(wanted.name, sorted(known), "values are "
-        .. table.concat(sorted(known), ", ")) })
+        wanted.name), { hint = nearest.hint(wanted.name, names_of(known), "values are "
+        .. table.concat(names_of(known), ", ")) })
     end
   end
 end
@@ -133,7 +127,7 @@ function template.fill(text, name, values)
     local value = values[word]
     if value == nil then
       bad(text, at, name, ("there is no value for {{%s}}"):format(word),
-        nearest.hint(word, sorted(values), "values are " .. table.concat(sorted(values), ", ")))
+        nearest.hint(word, names_of(values), "values are " .. table.concat(names_of(values), ", ")))
     elseif not is_value(value) then
       bad(text, at, name, ("the value for {{%s}} is a %s"):format(word, type(value)))
     end

@@ -60,6 +60,16 @@ function text.shorten(line, max)
   return line:sub(1, max - 3) .. "..."
 end
 
+--- The names of a table's fields, in order.
+-- @tparam table t whose keys are strings
+-- @treturn {string,...}
+function text.names(t)
+  local names = {}
+  for name in pairs(t) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
 --- "1 sector", "2 sectors".
 -- @tparam integer count
 -- @tparam string noun singular

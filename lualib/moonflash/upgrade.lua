@@ -137,7 +137,7 @@ function upgrade.downgrade(from, to)
     era_by_id[from].text)
 end
 
-local function round_up(value, unit) return (value + unit - 1) // unit * unit end
+local round_up <const> = numbers.round_up
 
 --- Where a firmware ends in flash.
 -- @tparam table parsed result of `image.parse` of an aggregated file
