@@ -11,6 +11,8 @@
 #define USER_MOSI (1u << 27)
 #define ALL_BITS 0xFFFFFFFFu
 
+enum { READINGS = 6 };
+
 /* FLASH_BEGIN is sent for nothing but its side effects. */
 int spi_attach(struct rom *rom)
 {
@@ -259,15 +261,25 @@ static int plain(struct rom *rom, uint8_t opcode)
 
 /* ---- identity and status ---- */
 
-static int read_id_once(struct rom *rom, uint32_t *id)
+/* Answers have no checksum: it is what comes twice in a row. */
+static int read_surely(struct rom *rom, uint8_t opcode, size_t n, uint32_t *value)
 {
-	uint8_t in[3];
-	struct spi_transaction t = { .opcode = SPI_READ_ID, .in = in, .in_len = sizeof in };
-	int rc = command_repeated(rom, &t);
+	uint8_t in[4] = { 0 };
+	struct spi_transaction t = { .opcode = opcode, .in = in, .in_len = n };
+	uint32_t last = 0;
 
-	if (rc >= 0)
-		*id = in[0] | (uint32_t)in[1] << 8 | (uint32_t)in[2] << 16;
-	return rc;
+	for (int i = 0; i < READINGS; i++) {
+		int rc = command_repeated(rom, &t);
+
+		if (rc < 0)
+			return rc;
+		*value = get_le32(in);
+		if (i > 0 && *value == last)
+			return 0;
+		last = *value;
+	}
+	return esp_fail(&rom->err, ESP_E_PROTO, "the flash chip gives another answer to command "
+			"%02x each time", opcode);
 }
 
 static bool is_answer(uint32_t id)
@@ -291,12 +303,12 @@ static int wake_up(struct rom *rom)
 
 int spi_read_id(struct rom *rom, uint32_t *id)
 {
-	int rc = read_id_once(rom, id);
+	int rc = read_surely(rom, SPI_READ_ID, 3, id);
 
 	if (rc >= 0 && !is_answer(*id)) {
 		rc = wake_up(rom);
 		if (rc >= 0)
-			rc = read_id_once(rom, id);
+			rc = read_surely(rom, SPI_READ_ID, 3, id);
 	}
 	if (rc >= 0 && !is_answer(*id))
 		return esp_fail(&rom->err, ESP_E_FLASH, "no flash chip answers (id %06x)", *id);
@@ -313,11 +325,12 @@ int spi_check_status_number(struct rom *rom, int n)
 int spi_read_status(struct rom *rom, int n, uint8_t *value)
 {
 	static const uint8_t ops[] = { SPI_READ_STATUS1, SPI_READ_STATUS2, SPI_READ_STATUS3 };
-	struct spi_transaction t = { .in = value, .in_len = 1 };
+	uint32_t word;
 	int rc = spi_check_status_number(rom, n);
 
-	if (rc < 0)
-		return rc;
-	t.opcode = ops[n - 1];
-	return command_repeated(rom, &t);
+	if (rc >= 0)
+		rc = read_surely(rom, ops[n - 1], 1, &word);
+	if (rc >= 0)
+		*value = (uint8_t)word;
+	return rc;
 }
