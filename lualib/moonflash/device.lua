@@ -304,6 +304,16 @@ local function doubt(self, e)
   end
 end
 
+--- Notes that the chip changes from now on, for whatever ends this run.
+-- @tparam integer bytes that are to be erased or programmed
+-- @tparam boolean boot whether the boot sector is among them
+function device:will_change(bytes, boot)
+  report.chip_changes()
+  self.changed, self.boot_sector_touched = true, self.boot_sector_touched or boot
+  esp.note_change()
+  report.event("changing", { bytes = bytes })
+end
+
 --- Runs a plan: erases and programs.
 -- @tparam plan steps from @{device:plan}
 -- @tparam[opt] function show makes a progress function of a total, in bytes
@@ -317,10 +327,7 @@ function device:run(steps, show)
   end
   local at
   self.aliases = self.size_is_sure and {} or diagnosis.alias_probe(self, steps)
-  report.chip_changes()
-  self.changed, self.boot_sector_touched = true, steps:touches_boot()
-  esp.note_change()
-  report.event("changing", { bytes = program_bytes(steps) })
+  self:will_change(program_bytes(steps), steps:touches_boot())
   local progress = show and show(program_bytes(steps))
   local ok, e = pcall(self.loader.run, self.loader, steps, function(done, addr)
     at = addr or at
@@ -340,14 +347,25 @@ end
 function device:erase(addr, size, progress)
   local at = 0
   unfinished.forget(unfinished.board(self))
-  report.chip_changes()
-  self.boot_sector_touched = addr == 0
-  report.event("changing", { bytes = size })
+  self:will_change(size, addr == 0)
   local ok, e = pcall(self.loader.erase, self.loader, addr, size, function(n)
     at = n
     if progress then progress(n) end
   end)
-  if not ok then error(after_change(self, e, addr + at), 0) end
+  if not ok then
+    doubt(self, e)
+    error(after_change(self, e, addr + at), 0)
+  end
+end
+
+--- Raises when something else may have changed than what was asked for.
+-- @raise `chip_changed`
+function device:must_not_be_in_doubt()
+  if not self.in_doubt then return end
+  errors.raise("chip_changed", "all that was asked for is in flash and proven, but the line"
+    .. " failed on the way and this stub's commands have no checksum: something else may have"
+    .. " changed", { final = true, hint = "compare the rest with a backup; without --stub this"
+    .. " cannot happen" })
 end
 
 -- Digests of all sectors of the plan: what told the planner to skip one came over
@@ -431,12 +449,7 @@ function device:prove(steps, show)
       { final = true, changed = true, hint = "it is a smaller chip with a wrong id: write again"
         .. " what is meant for one of that size" })
   end
-  if self.in_doubt then
-    errors.raise("chip_changed", "all that was asked for is in flash and proven, but the line"
-      .. " failed on the way and this stub's commands have no checksum: something else may have"
-      .. " changed", { final = true, hint = "compare the rest with a backup; without --stub this"
-      .. " cannot happen" })
-  end
+  self:must_not_be_in_doubt()
 end
 
 -- The ROM divides as if the crystal had 40 MHz: 115200 baud with such a one,

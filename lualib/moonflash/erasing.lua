@@ -4,6 +4,7 @@ local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
 local flash_chips <const> = require "moonflash.flash_chips"
 local protection <const> = require "moonflash.protection"
+local recovery <const> = require "moonflash.recovery"
 local report <const> = require "moonflash.report"
 local unfinished <const> = require "moonflash.unfinished"
 
@@ -79,9 +80,8 @@ end
 
 -- The chip says nothing of how far it is: shown is the share of the typical time.
 local function erase_chip(dev, job, progress)
-  report.event("changing", { bytes = dev:flash().size })
-  report.chip_changes()
   unfinished.forget(unfinished.board(dev))
+  dev:will_change(job.bytes, true)
   local ok, e = pcall(function()
     errors.check(dev.loader.stub:erase_chip(function(ms)
       progress(math.floor(job.bytes * math.min(0.99, ms / 1000 / job.seconds)))
@@ -111,28 +111,37 @@ local function first_left(dev, ranges)
   end
 end
 
---- Carries out an erase and proves that all is blank.
--- @tparam device dev
--- @tparam table job from @{erasing.plan}
--- @raise `chip_changed` (exit 8) where flash does not become blank
-function erasing.run(dev, job)
-  if job.blank == job.bytes then return end     -- the hashes are the proof
+local function erase(dev, job)
   local progress = report.progress("erasing", job.bytes, dev:clock())
-  if job.whole then
-    erase_chip(dev, job, progress)
-  else
-    local done = 0
-    for _, r in ipairs(job.ranges) do
-      dev:erase(r.addr, r.size, function(n) progress(done + n) end)
-      done = done + r.size
-    end
+  if job.whole and dev.loader.stub then return erase_chip(dev, job, progress) end
+  local done = 0
+  for _, r in ipairs(job.ranges) do
+    dev:erase(r.addr, r.size, function(n) progress(done + n) end)
+    done = done + r.size
   end
+end
+
+local function prove(dev, job)
   local ok, left = pcall(first_left, dev, job.ranges)
   if not ok then error(errors.after_change(left, nil, "run the same command again"), 0) end
   if left then
     errors.raise("chip_changed", ("flash at 0x%06x is not blank after erasing"):format(left), {
       addr = left, hint = "it may be write protected: 'moonflash unprotect' tells" })
   end
+  dev:must_not_be_in_doubt()
+end
+
+--- Carries out an erase and proves that all is blank. Erasing twice is the same as
+-- once, so after trouble with the line it is begun again.
+-- @tparam device dev
+-- @tparam table job from @{erasing.plan}
+-- @raise `chip_changed` (exit 8) where flash does not become blank
+function erasing.run(dev, job)
+  if job.blank == job.bytes then return end     -- the hashes are the proof
+  recovery.carry_out(dev, function()
+    erase(dev, job)
+    prove(dev, job)
+  end)
 end
 
 return erasing

@@ -6,33 +6,21 @@
 -- @module moonflash.writer
 local diagnosis <const> = require "moonflash.diagnosis"
 local errors <const> = require "moonflash.errors"
+local recovery <const> = require "moonflash.recovery"
 local report <const> = require "moonflash.report"
 local unfinished <const> = require "moonflash.unfinished"
 
 local writer = {}
 
--- How often each kind of trouble is worked around before it is reported.
-local PATIENCE <const> = { gone = 5, line = 4, mismatch = 1 }
+-- Flash that does not hold what was written: tried once more.
+local MISMATCH <const>, MISMATCHES <const> = { chip_changed = true, flash = true }, 1
 
--- What kind of trouble an error is; nil when trying again makes no sense.
-local KINDS <const> = {
-  gone = "gone", timeout = "line", protocol = "line", refused = "line", io = "gone",
-  chip_changed = "mismatch", flash = "mismatch",
-}
-
-local RECOVER <const> = {}
-
-function RECOVER.gone(dev, e)
-  report.warn("%s; waiting for it to come back", e.message)
-  dev:reconnect(e)
+local function kind_of(e)
+  return errors.is(e) and not e.final and MISMATCH[e.code] and "mismatch" or recovery.kind(e)
 end
 
-function RECOVER.line(dev, e)
-  report.warn("%s; trying again at a lower rate", e.message)
-  dev:reconnect(e, dev:lower_baud())
-end
-
-function RECOVER.mismatch(dev, e, steps, last)
+local function recover(dev, e, kind, steps, last)
+  if kind ~= "mismatch" then return recovery.reconnect(dev, e, kind) end
   local cause, final = diagnosis.of_mismatch(dev, steps)
   if final or last then
     errors.raise("flash", ("%s: %s"):format(e.message, cause), { exit = 8, addr = e.addr,
@@ -75,9 +63,8 @@ function writer.write(dev, request, show)
   local clock = dev:clock()
   local started = clock()
   local steps = dev:plan(request)
-  local summary, left = steps.summary, {}
-  for kind, n in pairs(PATIENCE) do left[kind] = n end
-  summary.retries = 0
+  local summary, left = steps.summary, recovery.patience()
+  summary.retries, left.mismatch = 0, MISMATCHES
   while true do
     local ok, e = pcall(carry_out, dev, steps, show)
     if ok then
@@ -85,14 +72,14 @@ function writer.write(dev, request, show)
       summary.seconds, summary.proof = clock() - started, dev:proof()
       return summary
     end
-    local kind = errors.is(e) and not e.final and KINDS[e.code]
+    local kind = kind_of(e)
     if not kind or left[kind] == 0 and kind ~= "mismatch" then error(e, 0) end
     request.full = false  -- what did arrive need not be sent again
     local again, why = pcall(function()
-      RECOVER[kind](dev, e, steps, left[kind] == 0)
+      recover(dev, e, kind, steps, left[kind] == 0)
       steps = dev:plan(request)
     end)
-    if not again then error(dev.changed and errors.after_change(why, e.addr, e.hint) or why, 0) end
+    if not again then recovery.failed(why, dev, e) end
     left[kind] = left[kind] - 1
     summary.retries = summary.retries + 1
   end

@@ -101,6 +101,60 @@ function TestErase:test_a_sector_that_stays_is_named()
   lu.assertStrContains(err, "0x012000")
 end
 
+-- Erases with one fault; exit code, what was said, and what the chip counted.
+function TestErase:with_fault(fault, loader, ...)
+  harness.write(self.flash, BOARD)
+  local faults = self.dir .. "/faults"
+  harness.write(faults, fault .. "\n")
+  local out, err, code = harness.run("-p", self.port .. "?faults=" .. faults, loader, "-b",
+    "921600", "--after", "stay", "erase", ...)
+  lu.assertNotStrContains(out .. err, "stack traceback")
+  lu.assertEquals(out:find "ok: " ~= nil, code == 0)
+  local sent, received, ops = harness.read(faults):match "# sent (%d+) received (%d+) ops (%d+)"
+  return code, err, { bytes = sent + received, ops = tonumber(ops) }
+end
+
+-- Unplugged and back: at some bytes before the erase, in it, and while it is proven.
+function TestErase:unplugged(loader, size, distances)
+  local want = blank(BOARD, 0x10000, size)
+  local _, _, all = self:with_fault("# none", loader, "0x10000", size)
+  local good_ends = 0
+  for _, from_end in ipairs(distances) do
+    local code, err = self:with_fault(("- unplug %d 1"):format(all.bytes - from_end), loader,
+      "0x10000", size)
+    lu.assertTrue(code == 0 or code == 3, err)
+    boards.same(self:now(), code == 0 and want or BOARD)
+    good_ends = good_ends + (code == 0 and 1 or 0)
+  end
+  lu.assertTrue(good_ends >= 3, good_ends)
+  for at = 1, all.ops do
+    local code, err = self:with_fault(("- cut %d 0"):format(at), loader, "0x10000", size)
+    lu.assertEquals(code, 0, err)
+    boards.same(self:now(), want, "operation " .. at)
+  end
+end
+
+function TestErase:test_a_port_that_comes_back_is_waited_for_and_the_erase_goes_on()
+  self:unplugged("-v", 0x13000, { 3000, 500, 200, 150, 100, 50, 10 })
+end
+
+function TestErase:test_without_the_stub_it_goes_on_too()
+  self:unplugged("--no-stub", 0x2000, { 60000, 10000, 1000, 100 })
+end
+
+function TestErase:test_the_erase_of_a_whole_chip_goes_on_too()
+  for _, fault in ipairs { "# none", "- cut 1 0" } do
+    lu.assertEquals((self:with_fault(fault, "-v", "all")), 0)
+    boards.same(self:now(), ("\xff"):rep(SIZE))
+  end
+end
+
+function TestErase:test_a_chip_that_stays_away_is_said_to_have_changed()
+  local code, err = self:with_fault("- cut 2 n", "-v", "0x10000", "0x15000")
+  lu.assertEquals(code, 8, err)
+  lu.assertStrContains(err, "run the same command again")
+end
+
 function TestErase:test_bad_requests_change_nothing()
   bad(2, "spifs", "-p", self.port, "erase", "spifs")
   bad(2, "size", "-p", self.port, "erase", "0x1000")
