@@ -1,9 +1,9 @@
 /* What changes a flash chip for good, through the SPI controller's registers.
  *
  * The ROM's register commands carry no checksum. So the command and its address are
- * written and read back while the chip still refuses all changes; then a row of
- * single bits enables writing, looks whether it is enabled, starts the command and
- * looks again. A damaged bit of these starts nothing else. */
+ * written and read back while the chip still refuses all changes; then single bits
+ * enable writing, and when it is enabled, start the command. Damaged, they start
+ * nothing else. */
 #include "spi_impl.h"
 
 enum {
@@ -11,7 +11,6 @@ enum {
 	ERASE_SECTOR_MS = 3000,		/* data sheets: 400 ms at most */
 	ERASE_BLOCK_MS = 8000,		/* 2 s */
 	WRITE_STATUS_MS = 1000,
-	ROW_MAX = 6,
 	NOTHING_READ = 0xFF,		/* busy and enabled at once: never a good end */
 };
 
@@ -46,14 +45,6 @@ static int run_items(struct rom *rom, struct row_item *items, size_t n)
 	struct rom_row row = { n, ask_item, take_item, items };
 
 	return rom_run_row(rom, &row);
-}
-
-static struct spi_records bit_of(uint32_t cmd)
-{
-	struct spi_records r = { .len = 0 };
-
-	spi_add_start(&r, cmd);
-	return r;
 }
 
 /* The controller puts the chip's status into a register. What that held before
@@ -124,33 +115,44 @@ static int expect_latch(struct rom *rom, uint8_t status, bool enabled)
 	return 0;
 }
 
+/* Runs one bit, and looks. */
+static int step(struct rom *rom, uint32_t cmd, uint8_t *status)
+{
+	struct spi_records bit = { .len = 0 }, ask = read_status_command();
+	struct row_item items[] = {
+		{ &bit, 0, NULL }, { &ask, 0, NULL }, { NULL, SPI_RD_STATUS, status },
+	};
+
+	*status = NOTHING_READ;
+	spi_add_start(&bit, cmd);
+	return run_items(rom, items, 3);
+}
+
+/* Not in one row: what enables writing, or looks, may itself have been damaged into
+ * another address to erase, and shows that by not having been done. */
 static int enable_and_start(struct rom *rom, uint32_t timeout_ms)
 {
-	struct spi_records enable = bit_of(SPI_CMD_WRITE_ENABLE), start = bit_of(SPI_CMD_USER);
-	struct spi_records ask = read_status_command();
-	uint8_t before = NOTHING_READ, after = NOTHING_READ;
-	struct row_item items[ROW_MAX] = {
-		{ &enable, 0, NULL }, { &ask, 0, NULL }, { NULL, SPI_RD_STATUS, &before },
-		{ &start, 0, NULL }, { &ask, 0, NULL }, { NULL, SPI_RD_STATUS, &after },
-	};
-	int rc = run_items(rom, items, ROW_MAX);
+	uint8_t status;
+	int rc = step(rom, SPI_CMD_WRITE_ENABLE, &status);
 
 	if (rc >= 0)
-		rc = expect_latch(rom, before, true);
-	if (rc >= 0 && after & SPI_BUSY)
+		rc = expect_latch(rom, status, true);
+	if (rc >= 0)
+		rc = step(rom, SPI_CMD_USER, &status);
+	if (rc >= 0 && status & SPI_BUSY)
 		rc = spi_wait_idle(rom, timeout_ms);
 	if (rc >= 0)
-		rc = look(rom, &after);
-	return rc < 0 ? rc : expect_latch(rom, after, false);
+		rc = look(rom, &status);
+	return rc < 0 ? rc : expect_latch(rom, status, false);
 }
 
 /* After a try that failed the chip may be busy, or ready to change something. */
 static int calm(struct rom *rom, uint32_t timeout_ms)
 {
-	struct spi_records disable = bit_of(SPI_CMD_WRITE_DISABLE);
 	int rc = spi_wait_idle(rom, timeout_ms);
+	uint8_t status;
 
-	return rc < 0 ? rc : spi_write_records(rom, &disable);
+	return rc < 0 ? rc : step(rom, SPI_CMD_WRITE_DISABLE, &status);
 }
 
 /* All of it again when something is lost: doing it twice is the same as once. */
