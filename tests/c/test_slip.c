@@ -52,16 +52,21 @@ static void the_encoder_makes_the_bytes_of_the_standard(void **state)
 
 static void the_encoder_refuses_what_does_not_fit(void **state)
 {
-	static const uint8_t in[] = { 1, 0xC0, 2 };
+	static const struct { uint8_t in[3]; size_t len; int wire; } cases[] = {
+		{ { 1, 0xC0, 2 }, 3, 6 }, { { 0 }, 0, 2 }, { { 1 }, 1, 3 }, { { 0xC0 }, 1, 4 },
+		{ { 1, 0xDB }, 2, 5 }, { { 0xC0, 0xDB, 0xC0 }, 3, 8 },
+	};
 	uint8_t out[16];
 
 	(void)state;
-	for (size_t cap = 0; cap < 16; cap++) {
-		memset(out, 0xEE, sizeof out);
-		assert_int_equal(slip_encode(out, cap, in, sizeof in),
-				 cap < 6 ? ESP_E_TOOBIG : 6);
-		for (size_t i = cap; i < sizeof out; i++)
-			assert_int_equal(out[i], 0xEE);
+	for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+		for (size_t cap = 0; cap < 16; cap++) {
+			memset(out, 0xEE, sizeof out);
+			assert_int_equal(slip_encode(out, cap, cases[k].in, cases[k].len),
+					 (int)cap < cases[k].wire ? ESP_E_TOOBIG : cases[k].wire);
+			for (size_t i = cap; i < sizeof out; i++)
+				assert_int_equal(out[i], 0xEE);
+		}
 	}
 	assert_int_equal(slip_encoded_max(3), 8);
 }
