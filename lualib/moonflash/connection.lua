@@ -72,10 +72,18 @@ local PORT_HINTS <const> = {
   end,
 }
 
+local SERVER_HINT <const> = "somebody took the connection: is it an RFC 2217 server? a slow one"
+  .. " gets more time with ?timeout=SECONDS in the port's URL"
+PORT_HINTS.timeout = function() return SERVER_HINT end
+PORT_HINTS.protocol = PORT_HINTS.timeout
+
+-- Only a port behind a network can be there and not answer.
+local OPEN_EXITS <const> = { argument = 2, timeout = 4, protocol = 4 }
+
 --- Opens the port that an option table names, with errors as hints.
 -- @tparam table opt `port`, `baud`, `trace`
 -- @return an `esp` port
--- @raise port errors, exit 3
+-- @raise port errors, exit 3; `timeout`, `protocol` (4) of a server that is none
 function connection.open_port(opt)
   local name = connection.choose_port(opt)
   local port, message, code = esp.open(name, connection.start_baud(opt))
@@ -84,10 +92,8 @@ function connection.open_port(opt)
     return port
   end
   local hint = PORT_HINTS[code]
-  errors.raise(code, message, { hint = hint and hint(message), exit = code == "argument" and 2
-    or 3 })
+  errors.raise(code, message, { hint = hint and hint(message), exit = OPEN_EXITS[code] or 3 })
 end
-
 
 -- Resets into the firmware and listens at the two rates a boot log may have.
 local function listen(port, found)
@@ -127,13 +133,20 @@ local function wait_for_hand(port, rom, opt)
   end, function() return port:now() / 1e6 end)
 end
 
+-- Sets a rate. A server that does not answer now would not at the next rate either.
+local function set_baud(port, baud)
+  local ok, message, code = port:baud(baud)
+  if code == "timeout" then errors.raise(code, message, { hint = SERVER_HINT, final = true }) end
+  return ok, message, code
+end
+
 local function connect(port, opt)
   local rom = esp.rom(port)
   local reset = resets.parse(opt.before or (port:info().lines and "nodemcu" or "none"))
-  if opt.baud == "auto" and not opt.no_stub and not opt.rom_baud and port:baud(ROM_BAUD_MAX) then
+  if opt.baud == "auto" and not opt.no_stub and not opt.rom_baud and set_baud(port, ROM_BAUD_MAX) then
     if rom:connect { reset = reset, attempts = QUICK_ATTEMPTS } then return rom end
   end
-  errors.check(port:baud(opt.rom_baud or connection.start_baud(opt)))
+  errors.check(set_baud(port, opt.rom_baud or connection.start_baud(opt)))
   local ok, message, code = rom:connect { reset = reset, attempts = opt.attempts }
   if ok then return rom end
   if code == "timeout" then

@@ -518,7 +518,7 @@ static int connect_to(struct port *p)
 		return fail_connect(p, r->open_err);
 	r->serial = r->g.gensio_to_sergensio(r->io);
 	if (!r->serial)
-		return esp_fail(&p->err, ESP_E_UNSUPPORTED, "%s: no RFC 2217", p->name);
+		return esp_fail(&p->err, ESP_E_PROTO, "%s: no RFC 2217", p->name);
 	r->g.gensio_set_read_callback_enable(r->io, true);
 	return 0;
 }
@@ -538,8 +538,8 @@ static int ask_first(struct port *p, ask_function *f, unsigned value, struct ask
 			rc = ask(p, f, value, out);
 	}
 	if (rc == ESP_E_UNSUPPORTED)
-		return esp_fail(&p->err, rc, "%s: the server does not agree to RFC 2217",
-				p->name);
+		return esp_fail(&p->err, ESP_E_PROTO,
+				"%s: the server does not agree to RFC 2217", p->name);
 	return rc;
 }
 

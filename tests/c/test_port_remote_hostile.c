@@ -115,12 +115,12 @@ static void a_peer_that_answers_no_question_is_a_timeout(void **state)
 	assert_lasted(start, 400);
 }
 
-static void a_telnet_server_without_serial_control_is_unsupported(void **state)
+static void a_telnet_server_without_serial_control_breaks_the_protocol(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t start = ms_now();
 
-	assert_int_equal(connect_to(f, PEER_REFUSES, "?timeout=0.4"), ESP_E_UNSUPPORTED);
+	assert_int_equal(connect_to(f, PEER_REFUSES, "?timeout=0.4"), ESP_E_PROTO);
 	assert_non_null(strstr(f->port.err.text, "RFC 2217"));
 	assert_lasted(start, 400);
 }
@@ -177,7 +177,8 @@ static int meet_a_mad_server(void)
 	if (ms_now() - start > 8000)
 		return 1;
 	/* Whether its junk left room for an agreement is not the point. */
-	return rc == 0 || rc == ESP_E_TIMEOUT || rc == ESP_E_GONE || rc == ESP_E_UNSUPPORTED ? 0 : 2;
+	return rc == 0 || rc == ESP_E_TIMEOUT || rc == ESP_E_GONE || rc == ESP_E_PROTO ||
+	       rc == ESP_E_UNSUPPORTED ? 0 : 2;
 }
 
 static pid_t mad;
@@ -207,7 +208,7 @@ int main(void)
 		T(a_silent_peer_is_a_timeout_within_the_limit),
 		T(a_peer_that_drips_is_a_timeout_within_the_limit),
 		T(a_peer_that_answers_no_question_is_a_timeout),
-		T(a_telnet_server_without_serial_control_is_unsupported),
+		T(a_telnet_server_without_serial_control_breaks_the_protocol),
 		T(a_server_that_first_offers_and_then_agrees_is_waited_for),
 		T(a_board_that_talks_during_the_negotiation_loses_nothing),
 		T(the_time_limit_is_for_all_of_the_opening),

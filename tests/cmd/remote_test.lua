@@ -28,9 +28,9 @@ function TestRemote:start(words)
   return out
 end
 
--- Waits until a file says what a pattern finds.
-local function wait_for(path, pattern)
-  for _ = 1, 100 do
+-- Waits until a file says what a pattern finds, by default for 5 s.
+local function wait_for(path, pattern, seconds)
+  for _ = 1, (seconds or 5) * 20 do
     local there, text = pcall(harness.read, path)
     local found = there and text:match(pattern)
     if found then return found end
@@ -128,6 +128,62 @@ function TestRemote:test_a_board_behind_ser2net_is_flashed()
   os.execute("kill " .. self.pids[1])
   os.execute "sleep 0.3"
   lu.assertTrue(self:has_hello())
+end
+
+-- ---- servers that are none ----
+
+-- One connection is taken; its end is waited for. What it says, by the first argument:
+-- nothing; a byte a second; consent to RFC 2217 and no answer to any question; answers
+-- to so many questions, and then none.
+local SERVER <const> = [[
+use IO::Socket::INET;
+my ($kind, $most) = @ARGV;
+$| = 1;
+my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1") or die $!;
+print "port ", $s->sockport, "\n";
+my $c = $s->accept;
+$c->autoflush(1);
+$SIG{PIPE} = "IGNORE";
+if ($kind eq "drips") { print $c "\xff\xfb" and sleep 1 for 1 .. 30 }
+print $c "\xff\xfb\x2c\xff\xfd\x2c\xff\xfb\x00\xff\xfd\x00" if $kind eq "agrees";
+my $heard = "";
+while (sysread $c, $heard, 4096, length $heard) {
+  while ($kind eq "agrees" and $heard =~ s/\xff\xfa\x2c(.)(.*?)\xff\xf0//s) {
+    print $c "\xff\xfa\x2c", chr(100 + ord $1), $2, "\xff\xf0" if $most-- > 0;
+  }
+}
+]]
+
+function TestRemote:test_a_server_that_does_not_answer_is_exit_4_within_10_seconds()
+  local script = self.dir .. "/server.pl"
+  harness.write(script, SERVER)
+  local runs = {}
+  for i, row in ipairs { { "silent", 0 }, { "drips", 0 }, { "agrees", 0 }, { "agrees", 2 },
+    { "agrees", 5 } } do
+    local out = self:start { "perl", script, row[1], row[2] }
+    local port = "rfc2217://127.0.0.1:" .. wait_for(out, "port (%d+)")
+    runs[i] = { port = port, what = row[1] .. " " .. row[2], out = self:start { "sh", "-c",
+      's=$(date +%s); "$1" -p "$2" info; echo "exit $? after $(($(date +%s) - s))"', "sh",
+      harness.program, port } }
+  end
+  for _, run in ipairs(runs) do
+    local code = wait_for(run.out, "exit (%d+)", 30)
+    local said = harness.read(run.out)
+    lu.assertEquals(code, "4", run.what .. ": " .. said)
+    lu.assertTrue(tonumber(said:match "after (%d+)") <= 10, run.what .. ": " .. said)
+    lu.assertStrContains(said, run.port)
+    lu.assertStrContains(said, "\nhint: ")
+  end
+end
+
+function TestRemote:test_no_server_at_all_is_exit_3()
+  local out = self:start { "perl", "-MIO::Socket::INET", "-e",
+    'print "port ", IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport, "\n"' }
+  local free = wait_for(out, "port (%d+)")
+  for _, host in ipairs { "127.0.0.1:" .. free, "no-such-host.invalid:4000" } do
+    local _, err, code = harness.run("-p", "rfc2217://" .. host, "info")
+    lu.assertEquals(code, 3, err)
+  end
 end
 
 function TestRemote:test_wrong_words_are_refused_before_a_port_is_opened()
