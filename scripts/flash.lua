@@ -1,6 +1,7 @@
 -- scripts/flash.lua: flash a firmware, with all that belongs to it
 local cli      <const> = require "moonflash.cli"
 local device   <const> = require "moonflash.device"
+local dry_run  <const> = require "moonflash.dry_run"
 local esp      <const> = require "esp"
 local flashing <const> = require "moonflash.flashing"
 local report   <const> = require "moonflash.report"
@@ -43,14 +44,9 @@ local p = flashing.plan(facts, firmware, { mode = choice.mode, freq = opt.freq, 
   fs = opt.fs, lfs = opt.lfs, init = opt.init, erase_all = opt.erase == "all",
   crystal_mhz = dev.chip.crystal.mhz })
 local request = { parts = p.parts, keep = p.keep, full = opt.full, unfinished = key }
-if opt.dry_run then
-  flashing.show_plan(p, dev:plan(request))
-  report.result(upgrade.to_table(p))
-  dev:leave()
-  return report.ok("nothing was changed")
-end
-
 flashing.show_plan(p)
+if opt.dry_run then return dry_run.finish(dev, request, upgrade.to_table(p)) end
+
 local started = esp.clock()
 local s = writer.write(dev, request, report.showing(dev))
 local mode, proven = flashing.prove_mode(dev, p, choice)

@@ -2,11 +2,11 @@
 local cli     <const> = require "moonflash.cli"
 local console <const> = require "moonflash.console"
 local device  <const> = require "moonflash.device"
+local dry_run <const> = require "moonflash.dry_run"
 local errors  <const> = require "moonflash.errors"
 local esp     <const> = require "esp"
 local jobs    <const> = require "moonflash.backup_jobs"
 local numbers <const> = require "moonflash.numbers"
-local plan    <const> = require "moonflash.plan"
 local proven  <const> = require "moonflash.proven"
 local regions <const> = require "moonflash.regions"
 local report  <const> = require "moonflash.report"
@@ -53,13 +53,7 @@ end
 local hash = not opt.full and dev.loader:hashes(what.ranges) or nil
 local parts, want, sectors = restore.parts(b, what, hash)
 local request = { parts = parts, keep = what.keep, full = opt.full }
-if opt.dry_run then
-  local steps = dev:plan(request)
-  for _, line in ipairs(plan.describe(steps)) do report.line("%s", line) end
-  report.result(plan.to_table(steps))
-  dev:leave()
-  return report.ok("nothing was changed")
-end
+if opt.dry_run then return dry_run.finish(dev, request) end
 
 local started = esp.clock()
 local s = writer.write(dev, request, report.showing(dev))

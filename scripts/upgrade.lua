@@ -1,6 +1,7 @@
 -- scripts/upgrade.lua: bring a chip to another NodeMCU, keeping its files
 local cli      <const> = require "moonflash.cli"
 local device   <const> = require "moonflash.device"
+local dry_run  <const> = require "moonflash.dry_run"
 local errors   <const> = require "moonflash.errors"
 local esp      <const> = require "esp"
 local files    <const> = require "moonflash.files"
@@ -54,14 +55,9 @@ local p = upgrade.plan(facts, firmware, facts.flash_bytes, { mode = choice.mode,
   fs = opt.fs or "move", lfs = opt.lfs or "keep", force = opt.force, init = opt.init,
   crystal_mhz = dev.chip.crystal.mhz })
 local request = { parts = p.parts, keep = p.keep, full = opt.full, unfinished = key }
-if opt.dry_run then
-  flashing.show_plan(p, dev:plan(request))
-  report.result(upgrade.to_table(p))
-  dev:leave()
-  return report.ok("nothing was changed")
-end
-
 flashing.show_plan(p)
+if opt.dry_run then return dry_run.finish(dev, request, upgrade.to_table(p)) end
+
 local started = esp.clock()
 local ok, s = pcall(writer.write, dev, request, report.showing(dev))
 if not ok then

@@ -2,6 +2,7 @@
 local cli     <const> = require "moonflash.cli"
 local console <const> = require "moonflash.console"
 local device  <const> = require "moonflash.device"
+local dry_run <const> = require "moonflash.dry_run"
 local esp     <const> = require "esp"
 local parts   <const> = require "moonflash.parts"
 local plan    <const> = require "moonflash.plan"
@@ -39,13 +40,7 @@ parts.must_fit(list, flash)
 parts.patch(list, opt, flash)
 local request = { parts = list, full = opt.full, allow_partial = parts.is_partial(list),
   unfinished = parts.key("write", list) }
-if opt.dry_run then
-  local steps = dev:plan(request)
-  for _, line in ipairs(plan.describe(steps)) do report.line("%s", line) end
-  report.result(plan.to_table(steps))
-  dev:leave()
-  return report.ok("nothing was changed")
-end
+if opt.dry_run then return dry_run.finish(dev, request) end
 
 local started = esp.clock()
 if request.unfinished then writer.finish(dev, request.unfinished, report.showing(dev)) end

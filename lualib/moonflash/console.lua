@@ -157,23 +157,31 @@ function console.capture(port, listen, boot_baud, seen)
   return heard
 end
 
+--- Shows whole lines of what is heard, once each.
+-- @treturn function `show(heard, all)`: heard is everything so far; `all`: the
+-- unfinished line at its end, too
+function console.line_shower()
+  local shown = 0
+  return function(heard, all)
+    while true do
+      local first, last = heard:find("\r?\n", shown + 1)
+      if not first then break end
+      console.show(heard:sub(shown + 1, first - 1))
+      shown = last
+    end
+    if all and shown < #heard then console.show(heard:sub(shown + 1)) end
+  end
+end
+
 --- Shows what the chip prints, line by line, control characters escaped.
 -- @param port an `esp` port
 -- @tparam table listen from `console.parse_options`
 -- @tparam[opt] integer boot_baud as for @{console.capture}
 -- @treturn string what was heard, as it came
 function console.listen(port, listen, boot_baud)
-  local shown = 0
-  local function show(heard)
-    while true do
-      local first, last = heard:find("\r?\n", shown + 1)
-      if not first then return end
-      console.show(heard:sub(shown + 1, first - 1))
-      shown = last
-    end
-  end
-  local heard = console.capture(port, listen, boot_baud, show)
-  if shown < #heard then console.show(heard:sub(shown + 1)) end
+  local show = console.line_shower()
+  local heard = console.capture(port, listen, boot_baud, function(s) show(s) end)
+  show(heard, true)
   return heard
 end
 

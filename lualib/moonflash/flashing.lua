@@ -3,6 +3,7 @@
 local backup_jobs <const> = require "moonflash.backup_jobs"
 local boot_watch <const> = require "moonflash.boot_watch"
 local console <const> = require "moonflash.console"
+local dry_run <const> = require "moonflash.dry_run"
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
 local files <const> = require "moonflash.files"
@@ -15,7 +16,6 @@ local image_header <const> = require "moonflash.image_header"
 local lfs <const> = require "lfs"
 local nodemcu <const> = require "moonflash.nodemcu"
 local numbers <const> = require "moonflash.numbers"
-local plan <const> = require "moonflash.plan"
 local report <const> = require "moonflash.report"
 local unfinished <const> = require "moonflash.unfinished"
 local upgrade <const> = require "moonflash.upgrade"
@@ -158,13 +158,11 @@ function flashing.plan(facts, firmware, options)
   return upgrade.plain(facts, firmware, facts.flash_bytes, options)
 end
 
---- Shows a plan.
+--- Shows a plan: what it warns of, what it does and why.
 -- @tparam table p
--- @tparam[opt] table steps from `dev:plan`: the sectors too
-function flashing.show_plan(p, steps)
+function flashing.show_plan(p)
   for _, line in ipairs(p.warnings) do report.warn("%s", line) end
   for _, line in ipairs(p.explain) do report.stage("- %s", line) end
-  for _, line in ipairs(steps and plan.describe(steps) or {}) do report.line("%s", line) end
 end
 
 -- Sets quad enable until the next power-up, as the boot ROM sets it at each start.
@@ -219,27 +217,13 @@ function flashing.prove_mode(dev, p, choice)
   return settled, told == true
 end
 
--- Shows whole lines of what is heard, once each.
-local function line_shower()
-  local shown = 0
-  return function(heard, all)
-    while true do
-      local first, last = heard:find("\r?\n", shown + 1)
-      if not first then break end
-      console.show(heard:sub(shown + 1, first - 1))
-      shown = last
-    end
-    if all and shown < #heard then console.show(heard:sub(shown + 1)) end
-  end
-end
-
 local function boot_rate(dev)
   return dev.chip.crystal.mhz == 40 and 115200 or console.BOOT_BAUD
 end
 
 -- Listens from the reset on; longer while NodeMCU formats.
 local function hear(dev, baud, limit, want)
-  local port, show, before = dev.port, line_shower(), ""
+  local port, show, before = dev.port, console.line_shower(), ""
   local start = port:now()
   local function seen(heard)
     heard = before .. heard
@@ -371,13 +355,7 @@ function flashing.rollback(opt, open)
       numbers.size_text(#bytes), numbers.size_text(size)), { hint = "nothing was written" })
   end
   local request = { parts = { { addr = 0, data = bytes, name = opt.rollback } }, full = opt.full }
-  if opt.dry_run then
-    local steps = dev:plan(request)
-    for _, line in ipairs(plan.describe(steps)) do report.line("%s", line) end
-    report.result(plan.to_table(steps))
-    dev:leave()
-    return report.ok("nothing was changed")
-  end
+  if opt.dry_run then return dry_run.finish(dev, request) end
   local s = writer.write(dev, request, report.showing(dev))
   dev:leave()
   report.result { bytes = #bytes, sectors_written = s.written, sectors_skipped = s.skipped,

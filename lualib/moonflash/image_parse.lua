@@ -164,16 +164,21 @@ local function new_part(offset)
   return { offset = offset, segments = {}, problems = {}, warnings = {}, used = offset }
 end
 
+-- Is a header of so many bytes there?
+local function has_header(part, bytes, size)
+  local missing = part.offset + size - #bytes
+  if missing <= 0 then return true end
+  part.truncated = true
+  problem(part, #bytes, "truncated: the header at offset 0x%x needs %s more", part.offset,
+    text.count(missing, "byte"))
+  return false
+end
+
 -- A version 1 image at an offset of the file.
 local function parse_v1(bytes, base)
   local part = new_part(base)
   part.magic, part.version = 0xE9, 1
-  if base + 8 > #bytes then
-    part.truncated = true
-    problem(part, #bytes, "truncated: the header at offset 0x%x needs %s more", base,
-      text.count(base + 8 - #bytes, "byte"))
-    return part
-  end
+  if not has_header(part, bytes, 8) then return part end
   part.segment_count = bytes:byte(base + 2)
   read_header(part, bytes)
   check_header(part)
@@ -221,12 +226,7 @@ end
 local function parse_v2(bytes, base)
   local part = new_part(base)
   part.magic, part.version = 0xEA, 2
-  if base + 16 > #bytes then
-    part.truncated = true
-    problem(part, #bytes, "truncated: the header at offset 0x%x needs %s more", base,
-      text.count(base + 16 - #bytes, "byte"))
-    return part
-  end
+  if not has_header(part, bytes, 16) then return part end
   read_header(part, bytes)
   local fixed, irom_addr, irom_size = ("<xBxxxxxxI4I4"):unpack(bytes, base + 1)
   if fixed ~= 4 then problem(part, base + 1, "second byte is 0x%02x, not 0x04", fixed) end
