@@ -1,5 +1,6 @@
 /* The Lua state in which a recipe runs, and its end of the link. */
 #include "esp_confine.h"
+#include "esp_io.h"
 #include "esp_lua.h"
 
 #include <errno.h>
@@ -24,23 +25,6 @@ struct child {
 };
 
 /* ---- the link: length, then that many bytes ---- */
-
-static int write_all(int fd, const void *data, size_t len)
-{
-	const char *s = data;
-
-	while (len) {
-		ssize_t n = write(fd, s, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-		s += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
 
 static int read_all(int fd, void *data, size_t len)
 {
@@ -79,8 +63,8 @@ static int l_send(lua_State *L)
 	uint32_t size = (uint32_t)len;
 
 	luaL_argcheck(L, len <= ESP_LINK_MAX, 1, "too much at once");
-	must(write_all(self(L)->fd, &size, sizeof size));
-	must(write_all(self(L)->fd, s, len));
+	must(esp_io_write(self(L)->fd, &size, sizeof size));
+	must(esp_io_write(self(L)->fd, s, len));
 	return 0;
 }
 
@@ -125,7 +109,7 @@ static void make_twin(struct child *c, int fd)
 		return;
 	}
 	close(fd);
-	must(write_all(c->fd, &pid, sizeof pid));
+	must(esp_io_write(c->fd, &pid, sizeof pid));
 }
 
 struct message {

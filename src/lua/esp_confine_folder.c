@@ -3,6 +3,7 @@
  * following links. No check of a name comes before its use, so there is nothing
  * to race with. */
 #include "esp_confine.h"
+#include "esp_io.h"
 #include "esp_lua.h"
 
 #include <dirent.h>
@@ -334,19 +335,10 @@ static int l_names(lua_State *L)
 
 /* ---- writing ---- */
 
-static int write_all(int fd, const char *s, size_t len)
+/* 0 when the bytes are in the file for good, else errno. */
+static int store(int fd, const char *s, size_t len)
 {
-	while (len) {
-		ssize_t n = write(fd, s, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno;
-		s += n;
-		len -= (size_t)n;
-	}
-	return fsync(fd) < 0 ? errno : 0;
+	return esp_io_write(fd, s, len) < 0 || fsync(fd) < 0 ? errno : 0;
 }
 
 /* Makes the folders that a clean path names before its last slash. */
@@ -386,7 +378,7 @@ static int replace(int dir, const char *name, const char *s, size_t len)
 	fd = openat(dir, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return errno;
-	why = write_all(fd, s, len);
+	why = store(fd, s, len);
 	if (close(fd) < 0 && !why)
 		why = errno;
 	if (!why && renameat(dir, part, dir, name) < 0)
@@ -445,7 +437,7 @@ static int l_append(lua_State *L)
 	if (!why)
 		why = open_file(f, file, clean, O_WRONLY | O_APPEND | O_CREAT);
 	if (!why)
-		why = write_all(file->fd, s, len);
+		why = store(file->fd, s, len);
 	shut(file);
 	if (why)
 		return fail(L, why);

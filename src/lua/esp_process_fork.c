@@ -1,5 +1,6 @@
 /* Children of this program for Lua: esp.process.fork. */
 #include "esp_process.h"
+#include "esp_io.h"
 #include "esp_lua.h"
 
 #include <errno.h>
@@ -82,16 +83,8 @@ static int l_pipe_write(lua_State *L)
 	size_t len;
 	const char *s = luaL_checklstring(L, 2, &len);
 
-	while (len) {
-		ssize_t n = write(w->fd, s, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return esp_process_fail(L, "write", errno);
-		s += n;
-		len -= (size_t)n;
-	}
+	if (esp_io_write(w->fd, s, len) < 0)
+		return esp_process_fail(L, "write", errno);
 	return esp_push_ok(L, 0, NULL);
 }
 

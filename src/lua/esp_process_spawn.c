@@ -1,5 +1,6 @@
 /* Other programs for Lua, never through a shell: esp.process.spawn. */
 #include "esp_process.h"
+#include "esp_io.h"
 #include "esp_lua.h"
 
 #include <errno.h>
@@ -78,15 +79,9 @@ static int open_input(const char *s, size_t len)
 
 	if (fd < 0)
 		return -1;
-	while (len) {
-		ssize_t n = write(fd, s, len);
-
-		if (n <= 0) {
-			esp_process_close_fd(&fd);
-			return -1;
-		}
-		s += n;
-		len -= (size_t)n;
+	if (esp_io_write(fd, s, len) < 0) {
+		esp_process_close_fd(&fd);
+		return -1;
 	}
 	lseek(fd, 0, SEEK_SET);
 	return fd;

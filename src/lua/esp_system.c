@@ -1,4 +1,5 @@
 /* What scripts need of the system and neither Lua nor lfs offers. */
+#include "esp_io.h"
 #include "esp_lua.h"
 
 #include <errno.h>
@@ -59,21 +60,6 @@ static int fail_io(lua_State *L, const char *what, const char *path)
 	return 3;
 }
 
-static int write_all(int fd, const char *s, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, s, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		s += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 /* The new name is on disk only when the folder is; a file system that cannot
  * sync a folder has nothing more to give. */
 static void sync_folder(const char *path)
@@ -109,7 +95,7 @@ static int write_stream(lua_State *L, const char *path, const char *s, size_t le
 
 	if (fd < 0)
 		return fail_io(L, "open", path);
-	bad = write_all(fd, s, len);
+	bad = esp_io_write(fd, s, len);
 	why = errno;
 	if (close(fd) < 0 && bad == 0) {
 		bad = -1;
@@ -155,7 +141,7 @@ static int open_part(lua_State *L, const char *path)
 static int fill_and_rename(int fd, const char *part, const char *path, const char *s, size_t len)
 {
 	int held = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	int bad = held < 0 || write_all(fd, s, len) < 0 || fsync(fd) < 0;
+	int bad = held < 0 || esp_io_write(fd, s, len) < 0 || fsync(fd) < 0;
 	int why = errno;
 
 	if (close(fd) < 0 && !bad) {
