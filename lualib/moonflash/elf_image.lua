@@ -8,6 +8,7 @@
 local elf <const> = require "moonflash.elf"
 local errors <const> = require "moonflash.errors"
 local image_build <const> = require "moonflash.image_build"
+local image_parse <const> = require "moonflash.image_parse"
 
 local elf_image = { MAX_BYTES = elf.MAX_BYTES }
 
@@ -157,6 +158,15 @@ BUILD[3] = function(list, request, opts, elf_bytes)
   return { { bytes = image_build.build(request) } }
 end
 
+-- The chip's own ROM starts versions 1 and 2.
+local function check_starts(file, version)
+  local problem = version < 3 and image_parse.parse(file.bytes).problems[1]
+  if problem then
+    errors.raise("image", "the chip would not start the image: " .. problem.text,
+      { hint = "the linker script is at fault, or the ELF file is another chip's" })
+  end
+end
+
 --- Makes the image, or the two files, of an ELF file.
 -- @tparam string bytes the ELF file
 -- @tparam table opts `version` 1, 2 or 3; `mode` (default qio), `freq` (40m), `size`
@@ -168,8 +178,10 @@ end
 -- @raise `file`, `image`, `usage`
 function elf_image.build(bytes, opts)
   local list, entry = segments_of(bytes, opts)
-  return BUILD[opts.version](list, { entry = entry, mode = opts.mode or "qio",
+  local files = BUILD[opts.version](list, { entry = entry, mode = opts.mode or "qio",
     freq = opts.freq or "40m", size = opts.size or "1MB" }, opts, bytes)
+  check_starts(files[1], opts.version)
+  return files
 end
 
 --- The name of one of the files, as other tools name it.

@@ -234,6 +234,13 @@ function TestRefused:test_sections_over_one_another()
     name = ".over" }, 1)
 end
 
+function TestRefused:test_sections_where_the_chip_has_no_memory()
+  for version = 1, 2 do
+    lu.assertErrorMsgContains("would not start the image", build,
+      program { addr = 0x300, data = "1234", name = ".nowhere" }, version)
+  end
+end
+
 function TestRefused:test_nothing_to_load_and_too_many_segments()
   lu.assertErrorMsgContains("nothing that the chip could load", build,
     elf_writer.write { entry = 1, sections = { { addr = 0, data = "x" } } }, 1)

@@ -6,10 +6,12 @@ local elf_symbols = require "moonflash.elf_symbols"
 local exception = require "moonflash.exception"
 local foreign = require "moonflash.foreign"
 
+local function no_digest() return ("0"):rep(64) end
+
 -- Each version of image that it makes is sound.
 local function build(bytes)
   for version = 1, 3 do
-    local ok, files = pcall(elf_image.build, bytes, { version = version })
+    local ok, files = pcall(elf_image.build, bytes, { version = version, sha256 = no_digest })
     if not ok and not errors.is(files) then error(files, 0) end
     if ok and version == 1 then
       local parsed = image.parse(files[1].bytes)
