@@ -2,7 +2,7 @@
  * reading of its URL. The first byte of the input says what the server does of
  * itself: agree to the protocol, answer each question, cut up what it says. Each
  * call ends in time, with an answer or one of the port's errors.
- * fuzz-sources: src/port/port.c src/port/port_remote.c src/port/port_remote_url.c src/port/gio.c src/port/port_clock.c src/port/port_signal.c src/esp_err.c -ldl -lpthread
+ * fuzz-sources: src/port/port.c src/port/port_remote.c src/port/port_remote_ask.c src/port/port_remote_open.c src/port/port_remote_url.c src/port/gio.c src/port/port_clock.c src/port/port_signal.c src/esp_err.c -ldl -lpthread
  */
 #include "../../src/port/gio.h"
 #include "../../src/port/port.h"
@@ -39,7 +39,13 @@ int port_sim_open(struct port *p, const char *rest, uint32_t baud)
 	return port_serial_open(p, rest, baud);
 }
 
-enum { AGREES = 1, ANSWERS = 2, CUTS = 4, LINGERS = 8, LIMIT_MS = 4000 };
+enum {
+	AGREES = 1, ANSWERS = 2, CUTS = 4, LINGERS = 8,
+	/* The library looks for consent to the protocol for 4 s, during which it
+	 * does not come back to us while the server has said something else. */
+	CONSENT_MS = 4000,
+	LIMIT_MS = CONSENT_MS + 4000,
+};
 
 struct server {
 	int listener;
