@@ -30,7 +30,7 @@ CFLAGS  := -std=gnu11 $(O) -g $(WARN) $(SAN) -D_GNU_SOURCE -DMOONFLASH_VERSION='
 # Static where Debian has the archive, so that the program needs only libc.
 LDLIBS  := -Wl,-Bstatic -llua5.4 -l:liblua5.4-filesystem.a -lserialport -ldeflate -lmd \
            -Wl,-Bdynamic -lm -ldl -lpthread
-LDFLAGS := -Wl,-E $(SAN) $(COVER)
+LDFLAGS := -Wl,-E $(SAN) $(COVER) $(COVER_EXIT)
 
 SRC   := $(wildcard src/*.c src/serve/*.c src/port/*.c src/loader/*.c src/sim/*.c src/lua/*.c)
 OBJ   := $(SRC:%.c=$(BUILD)/%.o)
@@ -95,7 +95,12 @@ soak-frames: $(BUILD)/tests/test_stub_frames ; FRAMES=$(or $(FRAMES),1000000) $<
 coverage:
 	sh src/deps.sh gcovr
 	find build/coverage -name '*.gcda' -delete 2> /dev/null || true
-	$(MAKE) check BUILD=build/coverage COVER='-O0 --coverage' && sh tests/coverage.sh build/coverage
+	$(MAKE) check BUILD=build/coverage COVER='-O0 --coverage' \
+		COVER_EXIT='-Wl,--wrap=_exit,--wrap=execvpe tests/coverage_exit.c' && \
+		sh tests/coverage.sh build/coverage
+mutation: $(BUILD)/moonflash
+	MOONFLASH=$(abspath $(BUILD))/moonflash $(BUILD)/moonflash --allow=all tests/mutation/run.lua \
+		$(abspath $(BUILD))/mutation $(N) $(SEED) -- $(FILES)
 fuzz: $(BUILD)/embed.o ; BUILD=$(BUILD) sh tests/fuzz/run.sh $(or $(SECONDS),60)
 
 # ---- documents and packages

@@ -273,9 +273,7 @@ local function add_programs(steps, sectors, unit, first, last)
       local addr = sector.addr + offset
       local size = run and #run.pages * PAGE
       if run and (run.addr + size ~= addr or size >= unit) then finish() end
-      if page == BLANK_PAGE then
-        finish()
-      else
+      if page ~= BLANK_PAGE then
         run = run or { addr = addr, pages = {} }
         run.pages[#run.pages + 1] = page
       end

@@ -89,6 +89,11 @@ function TestChecks:test_addresses_must_be_aligned()
     allow_partial = true }.needs, 1)
 end
 
+function TestChecks:test_the_hint_names_the_words_on_both_sides()
+  local err = fails("align", { flash_bytes = MB, parts = { part(0x1006, "x") }, allow_partial = true })
+  lu.assertStrContains(err.hint, "0x001004 or 0x001008")
+end
+
 function TestChecks:test_kept_regions_are_protected_by_whole_sectors()
   local keep = { { addr = 0xFC000, size = 0x1000, name = "init-data" } }
   fails("refused_by_policy", { flash_bytes = MB, keep = keep, parts = {
@@ -99,6 +104,22 @@ function TestChecks:test_kept_regions_are_protected_by_whole_sectors()
     parts = { part(0xFC000, "x") } }, "a region")
   fails("refused_by_policy", { flash_bytes = MB, keep = { { addr = 0xFBFFF, size = 1 } },
     parts = { part(0xFB000, "x") } }, "a region")
+  fails("refused_by_policy", { flash_bytes = MB, keep = keep, parts = { part(0xFC000, "x") } })
+end
+
+function TestChecks:test_the_largest_flash_and_the_most_parts()
+  local MAX = 16 * MB
+  lu.assertEquals(plan.SECTOR, 4096)
+  lu.assertEquals(plan.PAGE, 256)
+  plan.write { flash_bytes = MAX, parts = { part(MAX - SECTOR, "x") } }
+  lu.assertEquals(plan.write { flash_bytes = MAX, parts = { { addr = 0, size = MAX } } }.summary.blanked, 4096)
+  fails("size", { flash_bytes = MAX + SECTOR, parts = {} }, "flash size")
+  fails("size", { flash_bytes = MAX, parts = { { addr = 0, size = MAX + 1 } } }, "sensible size")
+  fails("size", { flash_bytes = MAX, parts = { { addr = 0, size = -1 } } }, "sensible size")
+  fails("size", { flash_bytes = MAX, parts = { { addr = 0, size = 0 } } }, "nothing to write")
+  local many = {}
+  for i = 1, 256 do many[i] = part((i - 1) * SECTOR, "x") end
+  lu.assertEquals(plan.write({ flash_bytes = MAX, parts = many }).summary.written, 256)
 end
 
 function TestChecks:test_nonsense_is_refused()
@@ -109,7 +130,9 @@ function TestChecks:test_nonsense_is_refused()
   fails("size", { flash_bytes = 0, parts = {} })
   fails("size", { flash_bytes = 1000, parts = {} })
   fails("size", { flash_bytes = 1 << 30, parts = {} })
-  fails("plan", { flash_bytes = MB, parts = { part(0, "x") }, unit = 100 })
+  for _, unit in ipairs { 100, 0, -256, 512.0, "256" } do
+    fails("plan", { flash_bytes = MB, parts = { part(0, "x") }, unit = unit }, "unit")
+  end
   local many = {}
   for i = 1, 257 do many[i] = part(0, "x") end
   fails("plan", { flash_bytes = MB, parts = many }, "more than 256")
@@ -154,6 +177,15 @@ function TestSteps:test_blank_regions_give_way_to_data()
     part(0, ("x"):rep(0x1000)) } }.parts, 1)
 end
 
+function TestSteps:test_a_single_byte_of_data_stays_in_a_blank_region()
+  local p = plan.write { flash_bytes = MB, parts = { { addr = 0x1000, size = 0x1000, name = "fs" },
+    part(0x1000, "x", "mark") } }
+  lu.assertEquals(ops(p), "erase 1000+1000, program 1000+100")
+  lu.assertEquals(p.sectors[1].data, "x" .. ("\xff"):rep(0xFFF))
+  lu.assertEquals(p.sectors[1].parts, { "mark", "fs" })
+  lu.assertEquals(p.summary.bytes, 0x1000)
+end
+
 function TestSteps:test_program_steps_keep_to_the_unit()
   local p = plan.write { flash_bytes = MB, unit = 0x800, parts = { part(0x10000, ("x"):rep(0x1800)) } }
   lu.assertEquals(ops(p), "erase 10000+2000, program 10000+800, program 10800+800, program 11000+800")
@@ -174,8 +206,10 @@ end
 function TestSteps:test_erase_plans()
   local p = plan.erase { flash_bytes = MB, regions = { { addr = 0, size = 0x3000 } } }
   lu.assertEquals(ops(p), "erase 0+1000, erase 1000+2000")
-  lu.assertErrorMsgContains("not whole sectors", plan.erase,
+  lu.assertErrorMsgContains("region: 100 bytes are not whole sectors", plan.erase,
     { flash_bytes = MB, regions = { { addr = 0, size = 100 } } })
+  lu.assertErrorMsgContains("log: 4097 bytes are not whole sectors", plan.erase,
+    { flash_bytes = MB, regions = { { addr = 0, size = 4097, name = "log" } } })
 end
 
 TestHashes = {}
@@ -191,7 +225,8 @@ local OLD = ("o"):rep(0x4000) .. ("\xff"):rep(0xC000)
 function TestHashes:test_unchanged_flash_needs_nothing()
   local p = plan.write { flash_bytes = 0x10000, hashes = hashes_of(OLD), parts = { part(0, OLD) } }
   lu.assertTrue(p:is_empty())
-  lu.assertEquals(p.summary.skipped, 16)
+  lu.assertEquals(p.summary, { sectors = 16, erased = 0, written = 0, blanked = 0, skipped = 16,
+    bytes = 0x10000, bytes_to_send = 0, steps = 0 })
   p = plan.write { flash_bytes = 0x10000, hashes = hashes_of(OLD), full = true, parts = { part(0, OLD) } }
   lu.assertEquals(p.summary.erased, 16)
 end
@@ -240,11 +275,20 @@ function TestPartial:test_old_bytes_are_asked_for_and_preserved()
     part(0x1004, "HEAD"), part(0x1010, "TAIL"), part(0x3000, ("f"):rep(SECTOR)) } }
   local p = plan.write(request)
   lu.assertEquals({ p.needs, p.steps }, { { { addr = 0x1000, size = SECTOR } }, {} })
+  lu.assertFalse(p:is_empty())
   lu.assertStrContains(plan.describe(p)[4], "1 sector must be read first")
   local full = plan.fill(p, { [0x1000] = ("o"):rep(SECTOR) })
   lu.assertEquals(full.sectors[1].data,
     "ooooHEADooooooooTAIL" .. ("o"):rep(SECTOR - 20))
   lu.assertEquals(ops(full), "erase 1000+1000, erase 3000+1000, program 1000+1000, program 3000+1000")
+end
+
+function TestPartial:test_the_last_byte_of_a_sector_is_preserved()
+  local p = plan.write { flash_bytes = 0x10000, allow_partial = true,
+    parts = { part(0x1000, ("n"):rep(4095)) } }
+  lu.assertEquals(#p.needs, 1)
+  p = plan.fill(p, { [0x1000] = ("o"):rep(SECTOR) })
+  lu.assertEquals(p.sectors[1].data, ("n"):rep(4095) .. "o")
 end
 
 function TestPartial:test_missing_or_short_old_bytes_are_refused()
@@ -272,6 +316,15 @@ function TestText:test_estimate_grows_with_the_work()
   local slow, fast = plan.estimate(p, timing, 115200), plan.estimate(p, timing, 921600)
   lu.assertTrue(slow > fast and fast > 0.045 * 16)
   lu.assertAlmostEquals(slow, 65536 * 10 / 115200 + 0.72, 0.01)
+end
+
+-- 16 sectors at 50 ms, 64 KiB of ten bits a byte, or 256 pages at 2 ms.
+function TestText:test_the_slower_of_line_and_flash_counts()
+  local p = plan.write { flash_bytes = MB, parts = { part(0, ("x"):rep(0x10000)) } }
+  local timing = { sector = 50, page = 2 }
+  lu.assertAlmostEquals(plan.estimate(p, timing, 100000), 0.8 + 6.5536, 1e-9)
+  lu.assertAlmostEquals(plan.estimate(p, timing, 100000, 0.5), 0.8 + 3.2768, 1e-9)
+  lu.assertAlmostEquals(plan.estimate(p, timing, 4000000), 0.8 + 0.512, 1e-9)
 end
 
 TestProperties = {}
@@ -392,7 +445,7 @@ end
 
 function TestProperties:test_20000_random_plans_reach_exactly_what_was_wanted()
   print("# seed " .. seed)
-  for i = 1, 20000 do
+  for i = 1, tonumber(os.getenv "ROUNDS") or 20000 do
     local ok, err = pcall(one_case)
     if not ok then lu.fail(("case %d of seed %d: %s"):format(i, seed, tostring(err))) end
   end
