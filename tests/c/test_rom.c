@@ -118,6 +118,8 @@ static void every_command_is_sent_with_the_bytes_of_the_book(void **state)
 
 static void the_table_has_each_command_of_the_rom_once(void **state)
 {
+	static const uint8_t n_words[] = { [0x02] = 4, [0x03] = 4, [0x04] = 1, [0x05] = 4,
+		[0x06] = 2, [0x07] = 4, [0x08] = 1, [0x09] = 4, [0x0A] = 1, [0x0B] = 6 };
 	int found = 0;
 
 	(void)state;
@@ -127,7 +129,8 @@ static void the_table_has_each_command_of_the_rom_once(void **state)
 		if (c) {
 			found++;
 			assert_int_equal(c->op, op);
-			assert_true(c->n_words >= 1 && c->n_words <= ROM_WORDS_MAX);
+			assert_int_equal(c->n_words, n_words[op]);
+			assert_int_equal(c->has_data, op == ROM_FLASH_DATA || op == ROM_MEM_DATA);
 			for (int i = 0; i < c->n_words; i++)
 				assert_non_null(c->words[i]);
 		}
@@ -359,6 +362,49 @@ static void an_erase_may_take_as_long_as_slow_flash_needs(void **state)
 	from_free(r);
 }
 
+static uint64_t silence_ends_after_ms(const struct rom_request *req)
+{
+	struct fake_port *f = scripted();
+	uint64_t start = f->now_us, end;
+
+	assert_int_equal(rom_command(&rom, req, NULL), ESP_E_TIMEOUT);
+	end = f->now_us;
+	fake_free(f);
+	return (end - start) / 1000;
+}
+
+/* Programming a block takes up to a second, all else next to nothing. */
+static void nobody_waits_long_for_a_silent_chip(void **state)
+{
+	(void)state;
+	for (unsigned op = 0; op < 256; op++) {
+		struct rom_request req = { .op = (uint8_t)op };
+		bool is_sync = op == ROM_SYNC;
+		uint64_t ms = silence_ends_after_ms(&req);
+
+		assert_in_range(ms, is_sync ? 100 : op == ROM_FLASH_DATA ? 1000 : 500,
+				is_sync ? 300 : 5000);
+	}
+}
+
+/* The slowest chips take 400 ms a sector and 2 s a block of 16 (data sheets). */
+static void silence_after_an_erase_ends_soon_after_the_slowest_chip_would_have(void **state)
+{
+	static const struct { uint32_t offset, size, sectors, blocks; } cases[] = {
+		{ 0xF000, 0x1000, 2, 0 }, { 0x1000, 0xF000, 30, 0 }, { 0, 0x10000, 16, 1 },
+		{ 0, 0x11000, 18, 1 }, { 0, 0x100000, 16, 16 }, { 0xF000, 0x20000, 1, 2 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		uint32_t worst_ms = cases[i].sectors * 400 + cases[i].blocks * 2000;
+		struct rom_request req = { .op = ROM_FLASH_BEGIN, .n_words = 4,
+			.words = { cases[i].size, 1, 0x400, cases[i].offset } };
+
+		assert_in_range(silence_ends_after_ms(&req), worst_ms, worst_ms * 2 + 8000);
+	}
+}
+
 static void flash_begin_erases_as_many_sectors_as_was_observed(void **state)
 {
 	static const uint32_t cases[][3] = {	/* offset, size, sectors erased */
@@ -366,6 +412,7 @@ static void flash_begin_erases_as_many_sectors_as_was_observed(void **state)
 		{ 0x3000, 0x5000, 10 }, { 0xF000, 0x1000, 2 }, { 0x1000, 0xF000, 30 },
 		{ 0, 0x100000, 272 }, { 0, 0x40000, 80 }, { 0x3000, 0x1000, 2 },
 		{ 0xC000, 0x8000, 12 }, { 0xF000, 0x10000, 17 }, { 0xF000, 0, 0 },
+		{ 0, 1, 2 }, { 0x3000, 0x1001, 4 }, { 0xE000, 0x2FFF, 5 },
 	};
 	struct fake_rom *r = from_new(4 << 20);
 
@@ -914,6 +961,8 @@ int main(void)
 		cmocka_unit_test(a_trickle_of_bytes_does_not_move_the_deadline),
 		cmocka_unit_test(a_time_out_allows_for_the_transfer),
 		cmocka_unit_test(an_erase_may_take_as_long_as_slow_flash_needs),
+		cmocka_unit_test(nobody_waits_long_for_a_silent_chip),
+		cmocka_unit_test(silence_after_an_erase_ends_soon_after_the_slowest_chip_would_have),
 		cmocka_unit_test(flash_begin_erases_as_many_sectors_as_was_observed),
 		cmocka_unit_test(a_hostile_peer_cannot_hold_us),
 		cmocka_unit_test(a_frame_without_end_uses_no_memory_and_ends_in_time),
