@@ -6,7 +6,7 @@ local runs = {}
 
 -- What no run may need: time of the CPU, more than twice what the longest ones take,
 -- and of the clock, for those that wait (30 s for a port) on a busy machine.
-local CPU_SECONDS <const>, SECONDS <const> = 40, 300
+local CPU_SECONDS <const>, SECONDS <const> = 100, 400
 
 -- The program that runs this, or the one that MOONFLASH names.
 local function program()
