@@ -9,6 +9,7 @@
 enum {
 	HELLO_MS = 100,		/* from its start to the stub's first frame */
 	LEVEL = 12,		/* of deflate: time is on the wire */
+	RESET_MS = 3000,	/* of a stub that has done nothing yet */
 };
 
 void stub_init(struct stub *s, struct port *port)
@@ -56,7 +57,22 @@ static int hello(struct stub *s)
 	return rc < 0 ? rc : read_hello(s, &f);
 }
 
-static int open_session(struct stub *s)
+/* limit_ms: for what is still being done to the flash. */
+static int reset_within(struct stub *s, uint32_t limit_ms)
+{
+	/* Far from all numbers in use, so that nothing old fits. */
+	uint16_t seq = (uint16_t)(s->next + 0x1000);
+	struct stub_query q = { .op = WIRE_RESET, .addr = seq, .wait_ms = 500,
+		.limit_ms = limit_ms };
+	struct stub_frame f;
+	int rc = stub_ask(s, &q, &f);
+
+	if (rc >= 0)
+		stub_window_init(s, seq);
+	return rc;
+}
+
+static int open_session(struct stub *s, uint32_t limit_ms)
 {
 	int rc;
 
@@ -66,7 +82,7 @@ static int open_session(struct stub *s)
 		return esp_fail(&s->err, ESP_E_NOMEM, "out of memory for the compressor");
 	s->piece = s->hello.data_max;
 	s->chunk_log2 = STUB_CHUNK_LOG2_MAX;
-	rc = stub_reset(s);
+	rc = reset_within(s, limit_ms);
 	memset(&s->counters, 0, sizeof s->counters);
 	return rc;
 }
@@ -84,7 +100,7 @@ int stub_start_at(struct stub *s, struct rom *rom, uint32_t baud)
 		rc = read_hello(s, &f);
 	else if (rc >= 0)
 		rc = hello(s);
-	return rc < 0 ? rc : open_session(s);
+	return rc < 0 ? rc : open_session(s, RESET_MS);
 }
 
 int stub_start(struct stub *s, struct rom *rom)
@@ -96,20 +112,12 @@ int stub_attach(struct stub *s)
 {
 	int rc = hello(s);
 
-	return rc < 0 ? rc : open_session(s);
+	return rc < 0 ? rc : open_session(s, STUB_CHIP_ERASE_MS);
 }
 
 int stub_reset(struct stub *s)
 {
-	/* Far from all numbers in use, so that nothing old fits. */
-	uint16_t seq = (uint16_t)(s->next + 0x1000);
-	struct stub_query q = { .op = WIRE_RESET, .addr = seq, .wait_ms = 500, .limit_ms = 260000 };
-	struct stub_frame f;
-	int rc = stub_ask(s, &q, &f);
-
-	if (rc >= 0)
-		stub_window_init(s, seq);
-	return rc;
+	return reset_within(s, STUB_CHIP_ERASE_MS);
 }
 
 /* ---- the line ---- */

@@ -88,6 +88,8 @@ struct stub {
 	uint16_t asked;
 	uint64_t wire_us, data_us;	/* when the last byte, and of a frame, will have left */
 	uint64_t quiet_us, moved_us;	/* ask when silent until; last progress */
+	uint64_t done_us;		/* when a frame arrived or was executed last */
+	uint32_t stall_ms, work_ms;	/* what these two may take at most */
 	uint32_t patience_ms;
 	uint32_t piece;			/* payload of the frames to come */
 	uint32_t recent_sent, recent_lost;

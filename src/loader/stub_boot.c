@@ -14,6 +14,7 @@ enum {
 	ANSWER_BYTES = 20,
 	ANSWER_MS = 40,		/* beside time on the wire */
 	ASKS_MAX = 12,		/* in a row without any answer */
+	VAIN_MAX = 24,		/* the same without a new block there */
 	TRIAL_ASKS = 4,		/* the same at a rate that may not work */
 	BACK_MS = 300,		/* of silence: the chip is back at the old rate */
 	ROUNDS_MAX = 60,
@@ -166,15 +167,17 @@ static bool is_poor(uint32_t sent, uint64_t missing)
  * of the blocks get lost, is given up for the old one. */
 static int load_rest(struct stub *s, const struct blob *b, uint32_t old_baud)
 {
-	uint64_t all = b->blocks == 64 ? ~0ull : (1ull << b->blocks) - 1, have = 0;
+	uint64_t all = b->blocks == 64 ? ~0ull : (1ull << b->blocks) - 1, have = 0, best = 0;
 	uint32_t tag, sent = 0;
-	int silent = 0, rc;
+	int silent = 0, vain = 0, rc;
 
-	for (tag = 1; tag < ROUNDS_MAX && silent < ASKS_MAX; tag++) {
+	for (tag = 1; tag < ROUNDS_MAX && silent < ASKS_MAX && vain < VAIN_MAX; tag++) {
 		rc = ask_first(s, tag, sent * BLOCK_BYTES, &have);
 		if (rc < 0)
 			return rc;
 		silent = rc ? 0 : silent + 1;
+		vain = have & ~best ? 0 : vain + 1;
+		best |= have;
 		if (rc && (have & all) == all)
 			return 0;
 		if (silent == TRIAL_ASKS || (rc && is_poor(sent, ~have & all))) {

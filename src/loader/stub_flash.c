@@ -8,7 +8,8 @@
 
 enum {
 	QUICK_MS = 150,
-	DIGEST_LIMIT_MS = 60000,
+	DIGEST_MS = 5000, DIGEST_BYTES_MS = 256,	/* of each millisecond, at least */
+	SECTOR_MS = 400,
 	REWRITES = 2,
 };
 
@@ -32,7 +33,7 @@ int stub_info(struct stub *s, struct stub_info *out)
 int stub_digest(struct stub *s, uint32_t addr, uint32_t len, struct stub_digest *out)
 {
 	struct stub_query q = { .op = WIRE_DIGEST, .addr = addr, .len = len, .wait_ms = 400,
-		.limit_ms = DIGEST_LIMIT_MS };
+		.limit_ms = DIGEST_MS + len / DIGEST_BYTES_MS };
 	struct stub_frame f;
 	int rc = stub_ask(s, &q, &f);
 
@@ -175,6 +176,7 @@ int stub_write_begin(struct stub *s, uint32_t addr, uint32_t size, unsigned size
 	    size > WIRE_FLASH_MAX - addr)
 		return esp_fail(&s->err, ESP_E_ARGUMENT, "cannot erase 0x%x bytes at 0x%06x", size,
 				addr);
+	stub_window_expect(s, size / WIRE_SECTOR * SECTOR_MS, false);
 	return push(s, WIRE_BEGIN, (uint8_t)sizes, addr, size);
 }
 
@@ -340,17 +342,19 @@ int stub_erase(struct stub *s, uint32_t addr, uint32_t size,
 
 int stub_erase_chip(struct stub *s, const struct stub_progress *progress)
 {
-	enum { LIMIT_MS = 250000 };
 	uint64_t start = port_now_us(s->port);
 	int rc = push(s, WIRE_CHIP_ERASE, 0, 0, 0);
 
+	stub_window_expect(s, STUB_CHIP_ERASE_MS, true);
 	if (rc >= 0)
 		rc = push(s, WIRE_BARRIER, 0, 0, 0);
 	while (rc >= 0 && s->state.done != s->next) {
 		rc = stub_window_pump(s, 100);
 		if (rc >= 0)
 			rc = stub_step(s, progress,
-				       (uint32_t)((port_now_us(s->port) - start) / 1000), LIMIT_MS);
+				       (uint32_t)((port_now_us(s->port) - start) / 1000),
+				       STUB_CHIP_ERASE_MS);
 	}
+	stub_window_expect(s, 0, false);
 	return rc < 0 ? rc : 0;
 }

@@ -5,6 +5,11 @@
 #include <libdeflate.h>
 #include <string.h>
 
+enum {
+	ASKS_MAX = 12,
+	BACKLOG_MAX = 65536,	/* bytes that may have waited for us on the way here */
+};
+
 size_t stub_frame_put(uint8_t *to, const struct stub_frame *f)
 {
 	size_t n = WIRE_HEADER + f->bytes;
@@ -90,6 +95,7 @@ static int next_frame(struct stub *s, struct stub_frame *f)
 int stub_frame_receive(struct stub *s, struct stub_frame *f, uint32_t timeout_ms)
 {
 	uint64_t end = port_now_us(s->port) + (uint64_t)timeout_ms * 1000, now;
+	size_t late = 0;
 	int rc;
 
 	while (!next_frame(s, f)) {
@@ -97,10 +103,12 @@ int stub_frame_receive(struct stub *s, struct stub_frame *f, uint32_t timeout_ms
 		rc = fill(s, now < end ? (uint32_t)((end - now + 999) / 1000) : 0);
 		if (rc < 0)
 			return rc;
-		if (rc == 0 && port_now_us(s->port) >= end)
-			return 0;
-		/* Noise without end is no reason to stay. */
-		if (port_now_us(s->port) >= end + STUB_SILENCE_MS * 1000ull)
+		if (port_now_us(s->port) < end)
+			continue;
+		/* What came in time may wait still, as we may have been late to look;
+		 * noise without end is no reason to stay. */
+		late += (size_t)rc;
+		if (rc == 0 || late > BACKLOG_MAX)
 			return 0;
 	}
 	s->heard_us = port_now_us(s->port);
@@ -155,14 +163,16 @@ int stub_refused(struct stub *s, uint8_t status, uint32_t addr)
 			stub_status_text(status), addr);
 }
 
-/* Waits for the reply to one sending. 1 = came, 0 = did not. */
-static int await(struct stub *s, const struct stub_query *q, int tag, struct stub_frame *reply)
+/* Waits for the reply to one sending, which STATUS frames prolong until limit_us.
+ * 1 = came, 0 = did not. */
+static int await(struct stub *s, const struct stub_query *q, int tag, uint64_t limit_us,
+		 struct stub_frame *reply)
 {
-	uint64_t start = port_now_us(s->port), end, now;
+	uint64_t end, now;
 	uint32_t wait_ms = q->wait_ms + stub_wire_ms(s, 2 * (q->bytes + q->len % 8192) + 256);
 	int rc;
 
-	end = start + (uint64_t)wait_ms * 1000;
+	end = port_now_us(s->port) + (uint64_t)wait_ms * 1000;
 	while ((now = port_now_us(s->port)) < end) {
 		rc = stub_frame_receive(s, reply, (uint32_t)((end - now + 999) / 1000));
 		if (rc <= 0)
@@ -170,7 +180,7 @@ static int await(struct stub *s, const struct stub_query *q, int tag, struct stu
 		if (reply->op == (q->op | WIRE_REPLY) && reply->seq == (uint16_t)tag)
 			return 1;
 		now = port_now_us(s->port);
-		if (reply->op == (WIRE_STATUS | WIRE_REPLY) && now < start + q->limit_ms * 1000ull)
+		if (reply->op == (WIRE_STATUS | WIRE_REPLY) && now < limit_us)
 			end = now + (uint64_t)wait_ms * 1000;
 	}
 	return 0;
@@ -178,13 +188,14 @@ static int await(struct stub *s, const struct stub_query *q, int tag, struct stu
 
 int stub_ask(struct stub *s, const struct stub_query *q, struct stub_frame *reply)
 {
+	uint64_t limit_us = port_now_us(s->port) + q->limit_ms * 1000ull;
 	int tag = -1, rc, tries;
 
-	for (tries = 0; tries < 12; tries++) {
+	for (tries = 0; tries < ASKS_MAX; tries++) {
 		tag = stub_query_send(s, q, tag);
 		if (tag < 0)
 			return tag;
-		rc = await(s, q, tag, reply);
+		rc = await(s, q, tag, limit_us, reply);
 		if (rc < 0)
 			return rc;
 		if (rc && reply->flags != WIRE_OK)

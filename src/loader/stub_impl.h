@@ -33,7 +33,7 @@ int stub_frame_send(struct stub *s, const uint8_t *frame, size_t bytes);
 int stub_frame_receive(struct stub *s, struct stub_frame *f, uint32_t timeout_ms);
 
 /* A query. Its reply must come within wait_ms beside the time on the wire; STATUS
- * frames prolong that up to limit_ms (0: they do not). */
+ * frames prolong that up to limit_ms after the first sending (0: they do not). */
 struct stub_query {
 	uint8_t op, flags;
 	uint32_t addr, len;
@@ -62,9 +62,15 @@ int stub_slow_down(struct stub *s) __attribute__((warn_unused_result));
 
 /* stub_window.c */
 
+/* A 16 MiB chip may take so long to be erased; the stub itself gives up earlier. */
+enum { STUB_CHIP_ERASE_MS = 260000 };
+
 void stub_window_init(struct stub *s, uint16_t seq);
 /* Queues a frame, waiting for room. f->seq is filled in. */
 int stub_window_push(struct stub *s, struct stub_frame *f);
+/* The queue has work now that may take so long in which nothing else is executed,
+ * and, if it is all one, in which nothing is heard but that the flash is busy. */
+void stub_window_expect(struct stub *s, uint32_t work_ms, bool all_one);
 /* Reads what is there, sends what is due, waiting at most timeout_ms. */
 int stub_window_pump(struct stub *s, uint32_t timeout_ms);
 /* Waits until everything queued is executed. */

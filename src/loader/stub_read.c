@@ -12,6 +12,7 @@ enum {
 	QUERIES = 4,			/* as many as the stub keeps */
 	BETWEEN_FRAMES_MS = 400,	/* the chip reads 128 KiB meanwhile */
 	ROUNDS_EMPTY_MAX = 10,
+	EMPTY_MS = 9000,		/* the same in time: frames came, with nothing new */
 	POOR_ROUNDS = 2,
 };
 
@@ -112,6 +113,7 @@ static int stream_round(struct stub *s, struct stream *st)
 {
 	uint32_t wait_ms = BETWEEN_FRAMES_MS + stub_wire_ms(s, 2 * STUB_FRAME_MAX);
 	uint64_t useful_us = port_now_us(s->port), bad = s->counters.bad;
+	uint32_t missing = st->missing;
 	uint16_t tag, which;
 	int n = stream_ask(s, st, &tag), rc = n;
 	struct stub_frame f;
@@ -124,8 +126,10 @@ static int stream_round(struct stub *s, struct stream *st)
 		which = (uint16_t)(f.seq - tag);
 		if (f.op != (st->query.op | WIRE_REPLY) || which >= n)
 			continue;
-		useful_us = port_now_us(s->port);
 		rc = stream_frame(s, st, &f);
+		if (st->missing < missing)
+			useful_us = port_now_us(s->port);
+		missing = st->missing;
 		if ((f.flags & WIRE_STREAM_LAST) && which == n - 1)
 			break;
 	}
@@ -157,13 +161,31 @@ static int judge_rate(struct stub *s, const struct stream *st, int *poor)
 	return rc < 0 ? rc : 0;
 }
 
+/* Rounds in a row that brought nothing new. */
+struct vain {
+	int rounds;
+	uint64_t time_us;
+};
+
+static bool is_vain(struct vain *v, bool brought, uint64_t time_us)
+{
+	v->rounds = brought ? 0 : v->rounds + 1;
+	v->time_us = brought ? 0 : v->time_us + time_us;
+	return v->rounds == ROUNDS_EMPTY_MAX || v->time_us > EMPTY_MS * 1000ull;
+}
+
 static int stream_run(struct stub *s, struct stream *st)
 {
-	int empty = 0, poor = 0, rc;
+	struct vain vain = { 0, 0 };
+	int poor = 0, rc;
 
 	for (stream_init(s, st); st->missing; adapt(s, st)) {
+		uint64_t start = port_now_us(s->port), end;
+		uint32_t missing = st->missing;
+
 		s->refusal = WIRE_OK;
 		rc = stream_round(s, st);
+		end = port_now_us(s->port);
 		if (rc < 0)
 			return rc;
 		if (s->refusal)
@@ -171,8 +193,7 @@ static int stream_run(struct stub *s, struct stream *st)
 		rc = judge_rate(s, st, &poor);
 		if (rc < 0)
 			return rc;
-		empty = st->good ? 0 : empty + 1;
-		if (empty == ROUNDS_EMPTY_MAX)
+		if (is_vain(&vain, st->missing < missing, end - start))
 			return esp_fail(&s->err, ESP_E_TIMEOUT, "%s: nothing comes from 0x%06x",
 					s->port->name, st->query.addr);
 	}

@@ -13,6 +13,7 @@ enum {
 	IDLE_MS = 250,		/* nothing to lose, only to wait for */
 	PATIENCE_MAX_MS = 1000,
 	STALL_MS = 20000,	/* frames arrive but the queue does not move */
+	FRAMES_AT_ONCE = 256,	/* looked at before we go on sending */
 	RECENT = 32,		/* frames by which the line is judged */
 	SMALL_PIECE = 256,
 	UNANSWERED_MAX = 3,	/* questions in a row: the line carries hardly anything */
@@ -38,7 +39,15 @@ void stub_window_init(struct stub *s, uint16_t seq)
 	s->recent_sent = s->recent_lost = s->unanswered = 0;
 	s->wants_slower = false;
 	s->patience_ms = LATENCY_MS;
-	s->wire_us = s->data_us = s->quiet_us = s->moved_us = s->heard_us = port_now_us(s->port);
+	s->wire_us = s->data_us = s->quiet_us = s->moved_us = s->done_us = s->heard_us =
+		port_now_us(s->port);
+	s->stall_ms = s->work_ms = STALL_MS;
+}
+
+void stub_window_expect(struct stub *s, uint32_t work_ms, bool all_one)
+{
+	s->work_ms += work_ms;
+	s->stall_ms = all_one ? STALL_MS + work_ms : STALL_MS;
 }
 
 /* n more bytes are on their way: from when on is silence a question? */
@@ -117,7 +126,7 @@ static void read_state(struct stub_state *st, const struct stub_frame *f)
 static bool is_plausible(const struct stub *s, const struct stub_state *st)
 {
 	return !is_newer(s->base, st->next) && !is_newer(st->next, s->next) &&
-		!is_newer(st->done, st->next) &&
+		!is_newer(st->done, st->next) && !is_newer(s->state.done, st->done) &&
 		(uint16_t)(st->limit - st->next) <= s->hello.window;
 }
 
@@ -163,7 +172,9 @@ void stub_window_status(struct stub *s, const struct stub_frame *f)
 	s->patience_ms = LATENCY_MS;
 	s->unanswered = 0;
 	be_patient(s, 0);
-	if (st.next != old.next || st.done != old.done || st.where != old.where || st.busy)
+	if (st.next != old.next || st.done != old.done)
+		s->done_us = s->moved_us = port_now_us(s->port);
+	else if (st.where != old.where)
 		s->moved_us = port_now_us(s->port);
 }
 
@@ -213,7 +224,7 @@ static int slow_down(struct stub *s)
 		return rc;
 	s->recent_sent = s->recent_lost = s->unanswered = 0;
 	s->rate_order = s->order;
-	s->wire_us = s->data_us = s->quiet_us = s->moved_us = port_now_us(s->port);
+	s->wire_us = s->data_us = s->quiet_us = s->moved_us = s->done_us = port_now_us(s->port);
 	return 0;
 }
 
@@ -225,7 +236,11 @@ static int check_alive(struct stub *s, uint64_t now)
 		return esp_fail(&s->err, ESP_E_TIMEOUT,
 				"%s: the chip is silent (working at 0x%06x)", s->port->name,
 				s->state.where);
-	if (now > s->moved_us + STALL_MS * 1000ull && now > s->data_us)
+	if (now > s->data_us && now > s->done_us + s->work_ms * 1000ull)
+		return esp_fail(&s->err, ESP_E_TIMEOUT,
+				"%s: the chip does not finish (working at 0x%06x)", s->port->name,
+				s->state.where);
+	if (now > s->data_us && now > s->moved_us + s->stall_ms * 1000ull)
 		return esp_fail(&s->err, ESP_E_TIMEOUT,
 				"%s: too much noise, %llu of %llu frames were sent again",
 				s->port->name, (unsigned long long)s->counters.resent,
@@ -238,10 +253,10 @@ int stub_window_pump(struct stub *s, uint32_t timeout_ms)
 	struct stub_frame f;
 	uint64_t now = port_now_us(s->port);
 	uint32_t wait_ms = s->quiet_us > now ? (uint32_t)((s->quiet_us - now + 999) / 1000) : 0;
-	int rc;
+	int rc, n;
 
 	rc = stub_frame_receive(s, &f, timeout_ms < wait_ms ? timeout_ms : wait_ms);
-	while (rc > 0)
+	for (n = 0; rc > 0 && n < FRAMES_AT_ONCE; n++)
 		rc = stub_frame_receive(s, &f, 0);
 	if (rc < 0)
 		return rc;
