@@ -8,6 +8,7 @@
 #include "../../src/port/port_clock.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -166,9 +167,28 @@ static void listen_to(int fd, int ms)
 			return;
 }
 
+/* The alarms by which libFuzzer finds out what takes too long interrupt connect(),
+ * which goes on all the same. */
+static int connect_to(int port)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), err = 0;
+	struct pollfd p = { fd, POLLOUT, 0 };
+	socklen_t len = sizeof err;
+
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	check(fd >= 0);
+	if (connect(fd, (struct sockaddr *)&at, sizeof at) == 0)
+		return fd;
+	check(errno == EINTR);
+	while (poll(&p, 1, 10000) < 0)
+		check(errno == EINTR);
+	check(getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0 && err == 0 && p.revents);
+	return fd;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET };
 	static int port = -1;
 	int fd;
 
@@ -176,10 +196,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		port = start();
 	if (port == 0 || size > 4096)
 		return 0;
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	at.sin_port = htons((uint16_t)port);
-	check(fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0);
+	fd = connect_to(port);
 	for (size_t n = 0; n < size; n += 512)
 		if (send(fd, data + n, size - n < 512 ? size - n : 512, MSG_NOSIGNAL) < 0)
 			break;
