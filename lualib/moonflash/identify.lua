@@ -285,16 +285,6 @@ local function check_lfs(view, facts)
   end
 end
 
-local function replace_region(regions, name, found, flash_bytes)
-  local list = {}
-  for _, r in ipairs(regions) do
-    if r.name ~= name and r.name ~= "free" then list[#list + 1] = r end
-  end
-  list[#list + 1] = { name = name, addr = found.addr, size = found.size,
-    note = name == "spiffs" and "file system" or "Lua Flash Store" }
-  return layout.fill(list, flash_bytes)
-end
-
 local function find_regions(facts)
   local ok, regions = pcall(layout.regions, facts.generation, facts.layout_bytes, facts.partition,
     facts.firmware_end)
@@ -303,7 +293,8 @@ local function find_regions(facts)
     return
   end
   if facts.file_system then
-    regions = replace_region(regions, "spiffs", facts.file_system, facts.flash_bytes)
+    regions = layout.replace(regions, { name = "spiffs", addr = facts.file_system.addr,
+      size = facts.file_system.size, note = "file system" }, facts.flash_bytes)
   end
   facts.regions = layout.fill(regions, facts.flash_bytes)
 end

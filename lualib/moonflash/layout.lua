@@ -199,6 +199,20 @@ end
 -- @treturn {region,...}
 function layout.fill(regions, flash_bytes) return add_free(regions, flash_bytes) end
 
+--- Regions with one in place of those of its name, the gaps filled anew.
+-- @tparam {region,...} regions
+-- @tparam region found
+-- @tparam integer flash_bytes
+-- @treturn {region,...}
+function layout.replace(regions, found, flash_bytes)
+  local list = {}
+  for _, r in ipairs(regions) do
+    if r.name ~= found.name and r.name ~= "free" then list[#list + 1] = r end
+  end
+  list[#list + 1] = found
+  return add_free(list, flash_bytes)
+end
+
 --- The region of a name.
 -- @tparam {region,...} regions
 -- @tparam string name

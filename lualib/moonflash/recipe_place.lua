@@ -192,12 +192,7 @@ function place.layout(r, ctx)
   local fs = r.file_system or r.base and r.base.file_system
   local list = layout.regions(r.generation, r.flash_bytes, r.entries, r.firmware_end)
   if r.entries or not fs or fs.size == 0 then return list end
-  local kept = {}
-  for _, region in ipairs(list) do
-    if region.name ~= "spiffs" and region.name ~= "free" then kept[#kept + 1] = region end
-  end
-  kept[#kept + 1] = { name = "spiffs", addr = fs.addr, size = fs.size }
-  return layout.fill(kept, r.flash_bytes)
+  return layout.replace(list, { name = "spiffs", addr = fs.addr, size = fs.size }, r.flash_bytes)
 end
 
 local function wants_layout(list)

@@ -2,22 +2,23 @@
 --
 -- Reads as little as it can: the boot header and the partition table tell NodeMCU
 -- 3.x; only what depends on the generation before that needs the firmware itself
--- to be searched. Pure: flash comes in through a function.
+-- to be searched, which @{moonflash.identify} does. Pure: flash comes in through a
+-- function.
 -- @module moonflash.regions
 local errors <const> = require "moonflash.errors"
+local flash_view <const> = require "moonflash.flash_view"
+local identify <const> = require "moonflash.identify"
 local image_header <const> = require "moonflash.image_header"
 local init_data <const> = require "moonflash.init_data"
 local layout <const> = require "moonflash.layout"
-local nodemcu <const> = require "moonflash.nodemcu"
 local numbers <const> = require "moonflash.numbers"
 local partition <const> = require "moonflash.partition"
+local spiffs_find <const> = require "moonflash.spiffs_find"
 
 local regions = {}
 
 local SECTOR <const> = 0x1000
-local MAPPED <const> = 0x100000
-local BLANK <const> = ("\xff"):rep(SECTOR)
-local SPIFFS_MAGIC <const>, SPIFFS_MAGIC_AT <const> = 0x0429, 0xFC
+local IROM <const>, MAPPED <const> = 0x10000, 0x100000
 
 --- The names by which regions can be asked for.
 regions.names = { "firmware", "rf-cal", "init-data", "system-param", "partition", "lfs", "spiffs" }
@@ -25,137 +26,64 @@ regions.names = { "firmware", "rf-cal", "init-data", "system-param", "partition"
 -- What is one thing to the user and several regions to the layout.
 local MEMBERS <const> = { firmware = { firmware = true, irom = true, partition = true } }
 
--- These are at the same address in every generation without a partition table.
+-- These are at the same address in every generation without a partition table, once
+-- the firmware goes by the size that the chip has.
 local FROM_END <const> = { ["init-data"] = true, ["system-param"] = true }
 
--- A reader that keeps sectors it has seen, and asks for neighbours at once.
-local function cached(read)
-  local known = {}
-  local function fetch(from, to)
-    if from == to then return end
-    local bytes = read(from, to - from)
-    for at = from, to - 1, SECTOR do
-      known[at] = bytes:sub(at - from + 1, at - from + SECTOR)
-    end
-  end
-  return function(addr, size)
-    local first, last = addr // SECTOR * SECTOR, (addr + size - 1) // SECTOR * SECTOR
-    local pieces, missing = {}, first
-    for at = first, last, SECTOR do
-      if known[at] then
-        fetch(missing, at)
-        missing = at + SECTOR
-      end
-    end
-    fetch(missing, last + SECTOR)
-    for at = first, last, SECTOR do pieces[#pieces + 1] = known[at] end
-    return table.concat(pieces):sub(addr % SECTOR + 1, addr % SECTOR + size)
-  end
-end
-
 -- The boot header's fields, nil when there is none.
-local function header_of(read)
-  local first = read(0, 4)
+local function header_of(view)
+  local first = view:get(0, 4)
   return first:byte(1) == 0xE9 and image_header.decode(first:byte(3, 4)) or nil
 end
 
 -- What the firmware takes for the size of flash: the header's, as far as it
--- makes sense. Builds up to 1.5.1 meant 8 and 16 MB by the codes 5 and 6.
-local function believed_size(header, flash_size, generation)
-  local code = header and header.size_code
-  local size = header and header.size_bytes or flash_size
-  if generation == "0.9" and (code == 5 or code == 6) and flash_size >= 0x800000 then
-    size = code == 5 and 0x800000 or 0x1000000
-  end
-  return math.min(size, flash_size)
+-- makes sense.
+local function believed_size(header, flash_size)
+  return math.min(header and header.size_bytes or flash_size, flash_size)
 end
 
--- Blocks of a file system by the magic of its first three; nil when there is none.
--- The two ways in which firmware counts down from the number of blocks.
-local function spiffs_blocks(read, addr, block, limit)
-  if addr + 3 * block > limit then return nil end
-  local c = {}
-  for i = 0, 2 do
-    c[i] = ("<I2"):unpack(read(addr + i * block + SPIFFS_MAGIC_AT, 2)) ~ SPIFFS_MAGIC
-  end
-  local first, second = c[0] - c[1], c[1] - c[2]
-  local good = first == 1 and (second == 1 or second == 2)
-  if good and c[0] >= 3 and addr + c[0] * block <= limit then return c[0] end
-end
-
-local function find_spiffs(read, flash_size, firmware_end)
-  for _, addr in ipairs(layout.file_system_candidates(flash_size, firmware_end)) do
-    for _, block in ipairs { 0x2000, 0x1000 } do
-      local blocks = spiffs_blocks(read, addr, block, flash_size - 0x5000)
-      if blocks then return { name = "spiffs", addr = addr, size = blocks * block } end
-    end
-  end
-end
-
--- The end of firmware without a table: the first blank sector, or the first block
--- of a file system, behind the start of the code that runs from flash.
-local function end_of_firmware(read, limit)
-  for addr = 0x10000, limit - 1, SECTOR do
-    if read(addr, SECTOR) == BLANK then return addr end
-    if addr > 0x10000 and (spiffs_blocks(read, addr, 0x2000, limit)
-      or spiffs_blocks(read, addr, 0x1000, limit)) then
-      return addr
-    end
-  end
-  return limit
-end
-
-local function describe(found, generation)
-  if found then return nodemcu.describe(found) end
-  return generation == "erased" and "no firmware" or "unknown firmware"
-end
-
-local function with_table(found, read)
+local function with_table(found)
   found.generation = partition.entry(found.table.entries, "rf-cal").addr == 0xB000
     and "3.0-2019" or "3.x"
   found.regions = layout.regions(found.generation, found.believed, found.table)
-  found.read = read
   return found
 end
 
--- A file system that is there is where it is, not where a new one would be.
-local function with_spiffs(list, spiffs, flash_size)
-  local kept = {}
-  for _, r in ipairs(list) do
-    if r.name ~= "free" and r.name ~= "spiffs" then kept[#kept + 1] = r end
+-- A file system that the firmware uses is where it is, not where a new one would be.
+local function file_system_of(found, facts)
+  local fs = facts.file_system
+  if found.assumed then
+    fs = spiffs_find.installed(facts.view, { generation = found.generation,
+      layout_bytes = found.believed, firmware_end = found.firmware_end })
   end
-  kept[#kept + 1] = spiffs
-  table.sort(kept, function(a, b) return a.addr < b.addr end)
-  local all, at = {}, 0
-  for _, r in ipairs(kept) do
-    if r.addr > at then all[#all + 1] = { name = "free", addr = at, size = r.addr - at } end
-    all[#all + 1] = r
-    at = r.addr + r.size
-  end
-  if at < flash_size then all[#all + 1] = { name = "free", addr = at, size = flash_size - at } end
-  return all
+  return fs and fs.reachable and fs or nil
 end
 
-local function without_table(found, read, flash_size)
-  local what = found.header and nodemcu.identify(read(0, math.min(MAPPED, flash_size)))
-  found.assumed = not (what and what.generation)
-  found.generation = what and what.generation or "2.x"
-  found.text = what and nodemcu.describe(what) or found.header and "unknown firmware"
-    or "no firmware"
-  found.nodemcu = what ~= nil
-  if found.generation:find "^3" then     -- its table is gone: only the old places are known
-    found.generation, found.assumed = "2.x", true
-  end
-  found.believed = believed_size(found.header, flash_size, found.generation)
-  local limit = math.min(MAPPED, found.believed - 0x5000)
-  found.firmware_end = found.header and end_of_firmware(read, limit) or nil
+-- Firmware without a table, as `identify.flash` understands it. Of what it does not
+-- know, and of 3.x whose table is gone, the SDK's places are assumed.
+local function with_firmware(found, facts)
+  local generation = facts.generation
+  found.assumed = not generation or generation:find "^3" ~= nil
+  found.generation = found.assumed and "2.x" or generation
+  found.text, found.nodemcu = facts.firmware.name, facts.nodemcu ~= nil
+  if not found.assumed then found.believed = facts.layout_bytes end
+  found.firmware_end = math.min(math.max(numbers.round_up(facts.firmware_end, SECTOR), IROM),
+    MAPPED, found.believed - 0x5000)
   found.regions = layout.regions(found.generation, found.believed, nil, found.firmware_end)
-  local spiffs = found.generation == "2.x" and found.firmware_end
-    and find_spiffs(read, found.believed, found.firmware_end)
-  if spiffs then
+  local fs = file_system_of(found, facts)
+  if fs then
     found.spiffs_found = true
-    found.regions = with_spiffs(found.regions, spiffs, found.believed)
+    found.regions = layout.replace(found.regions, { name = "spiffs", addr = fs.addr,
+      size = fs.size }, found.believed)
   end
+  return found
+end
+
+local function without_table(found, read)
+  if found.header then return with_firmware(found, identify.flash(read, found.flash_size)) end
+  found.generation, found.assumed = "2.x", true
+  found.text, found.nodemcu = "no firmware", false
+  found.regions = layout.regions("2.x", found.believed)
   return found
 end
 
@@ -165,16 +93,15 @@ end
 -- @treturn table { header, believed (flash size by the header), table (result of
 -- `partition.read`, or nil), and with a table all of @{regions.identify} }
 function regions.quick(read, flash_size)
-  read = cached(read)
-  local found = { header = header_of(read), flash_size = flash_size }
+  local view = flash_view.new(read, flash_size)
+  local found = { header = header_of(view), flash_size = flash_size }
   found.believed = believed_size(found.header, flash_size)
   local sector = flash_size > partition.ADDR and found.header
-    and read(partition.ADDR, partition.SECTOR)
+    and view:get(partition.ADDR, partition.SECTOR)
   found.table = sector and partition.read(sector) or nil
-  found.read = read
   if found.table then
     found.text, found.nodemcu = "NodeMCU 3", true
-    return with_table(found, read)
+    return with_table(found)
   end
   return found
 end
@@ -188,10 +115,8 @@ end
 -- @raise `plan` when a partition table contradicts itself
 function regions.identify(read, flash_size)
   local found = regions.quick(read, flash_size)
-  if not found.table then return without_table(found, found.read, flash_size) end
-  local what = nodemcu.identify(found.read(0, math.min(MAPPED, flash_size)),
-    { partition = found.table })
-  found.text = what and describe(what) or found.text
+  if not found.table then return without_table(found, read) end
+  found.text = identify.flash(read, flash_size).firmware.name
   return found
 end
 
@@ -230,11 +155,11 @@ end
 function regions.find(read, flash_size, name)
   regions.check_name(name)
   local found = regions.quick(read, flash_size)
-  if not found.table and FROM_END[name] then
+  if not found.table and FROM_END[name] and found.believed == flash_size then
     found.regions = layout.regions("2.x", found.believed)
     found.text = found.header and "no partition table" or "no firmware"
   elseif not found.table then
-    found = without_table(found, found.read, flash_size)
+    found = without_table(found, read)
     if not found.header and name ~= "rf-cal" then none(name, found) end
   end
   local list = regions.pick(found.regions, name)

@@ -1,4 +1,5 @@
 local errors = require "moonflash.errors"
+local identify = require "moonflash.identify"
 local init_data = require "moonflash.init_data"
 local layout = require "moonflash.layout"
 local lu = require "luaunit"
@@ -22,7 +23,13 @@ local function flash(size, pieces)
   return function(addr, n) return bytes:sub(addr + 1, addr + n) end, bytes
 end
 
-local function header(code) return "\xe9\3\2" .. string.char(code << 4) .. ("\1"):rep(0x2000) end
+-- A boot image of one segment: an even number of equal bytes, so that the checksum is
+-- its first value.
+local function header(code)
+  return "\xe9\1\2" .. string.char(code << 4)
+    .. ("<I4I4I4"):pack(0x40100000, 0x40100000, 0x2000) .. ("\1"):rep(0x2000)
+    .. ("\0"):rep(15) .. "\xef"
+end
 
 -- What the irom part of builds says; n bytes of it.
 local function irom(n, ...)
@@ -77,6 +84,26 @@ function TestRegions:test_the_header_not_the_chip_decides_where_the_end_is()
   lu.assertEquals(find(read, 0x400000, "init-data"), "fc000+1000")
   lu.assertEquals(find(read, 0x400000, "system-param"), "fd000+3000")
   lu.assertEquals(find(read, 0x400000, "rf-cal"), "fb000+1000")
+end
+
+-- Written with "keep" by another tool: the firmware corrects the size when it starts
+-- for the first time. What 512 KB would have at their end is in the middle of it.
+function TestRegions:test_a_firmware_longer_than_its_header_says_has_its_regions_at_the_chips_end()
+  local read, bytes = flash(0x400000, { [0] = header(0), [0x10000] = irom(0x94000, V2) })
+  for name, at in pairs { ["rf-cal"] = "3fb000+1000", ["init-data"] = "3fc000+1000",
+    ["system-param"] = "3fd000+3000", firmware = "0+10000 10000+94000" } do
+    lu.assertEquals(find(read, 0x400000, name), at)
+  end
+  local addr = regions.find(read, 0x400000, "spiffs")[1].addr
+  lu.assertTrue(addr >= 0xa4000)
+  lu.assertEquals(regions.plain(regions.identify(read, 0x400000).regions),
+    regions.plain(identify.backup(bytes).regions))
+end
+
+function TestRegions:test_a_file_system_that_the_firmware_does_not_look_for_is_not_its_own()
+  local read = flash(0x400000, { [0] = header(4), [0x10000] = irom(0x20000, V2),
+    [0x150000] = spiffs(30, 0x2000) })
+  lu.assertEquals(regions.find(read, 0x400000, "spiffs")[1].addr, 0x40000)
 end
 
 function TestRegions:test_a_header_larger_than_the_chip_does_not_lead_outside()
