@@ -1,6 +1,6 @@
 /* The loader's host side against a device that sends anything at all. The first
  * byte chooses what is asked of it, the second how its bytes are cut.
- * fuzz-sources: src/loader/slip.c src/loader/reset.c src/loader/rom.c src/loader/rom_connect.c src/loader/rom_calls.c src/loader/spi.c src/loader/flash_rom.c src/loader/trace.c src/port/port.c src/esp_err.c
+ * fuzz-sources: src/loader/slip.c src/loader/reset.c src/loader/rom.c src/loader/rom_connect.c src/loader/rom_calls.c src/loader/spi.c src/loader/spi_read.c src/loader/spi_change.c src/loader/flash_rom.c src/loader/trace.c src/port/port.c src/esp_err.c
  */
 #include "../../src/loader/flash_rom.h"
 #include "../../src/loader/trace.h"
