@@ -143,7 +143,8 @@ end
 local function connect(port, opt)
   local rom = esp.rom(port)
   local reset = resets.parse(opt.before or (port:info().lines and "nodemcu" or "none"))
-  if opt.baud == "auto" and not opt.no_stub and not opt.rom_baud and set_baud(port, ROM_BAUD_MAX) then
+  local try_fast = opt.baud == "auto" and not opt.no_stub and not opt.rom_baud
+  if try_fast and set_baud(port, ROM_BAUD_MAX) then
     if rom:connect { reset = reset, attempts = QUICK_ATTEMPTS } then return rom end
   end
   errors.check(set_baud(port, opt.rom_baud or connection.start_baud(opt)))

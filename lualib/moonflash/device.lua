@@ -171,6 +171,16 @@ function device:clock()
   return function() return self.port:now() / 1e6 end
 end
 
+-- Notes what whole sectors hold.
+local function remember(self, addr, bytes)
+  local first = -addr % SECTOR
+  local crcs = self.seen_crcs or {}
+  self.seen_crcs = crcs
+  for at = first, #bytes - SECTOR, SECTOR do
+    crcs[addr + at] = esp.crc32(bytes:sub(at + 1, at + SECTOR))
+  end
+end
+
 --- Reads flash into memory.
 -- @tparam integer addr
 -- @tparam integer size
@@ -183,7 +193,17 @@ function device:read(addr, size, progress)
     done = done + #s
     if progress then progress(done) end
   end)
-  return table.concat(pieces)
+  local bytes = table.concat(pieces)
+  if not self.loader.has_hashes then remember(self, addr, bytes) end
+  return bytes
+end
+
+--- What the sector at an address held when it was read last, since the chip began to
+-- change: for loaders that cannot tell by a hash.
+-- @tparam integer addr
+-- @treturn integer|nil CRC-32
+function device:seen(addr)
+  return self.seen_crcs and self.seen_crcs[addr]
 end
 
 -- The first address at which two strings differ, as an offset from 0.
@@ -310,6 +330,7 @@ end
 function device:will_change(bytes, boot)
   report.chip_changes()
   self.changed, self.boot_sector_touched = true, self.boot_sector_touched or boot
+  self.seen_crcs = nil
   esp.note_change()
   report.event("changing", { bytes = bytes })
 end
@@ -321,7 +342,7 @@ end
 function device:run(steps, show)
   if steps:is_empty() then return end
   if steps.request.unfinished then
-    unfinished.begin(unfinished.board(self), steps)
+    unfinished.begin(unfinished.board(self), steps, function(addr) return self:seen(addr) end)
   else
     unfinished.forget(unfinished.board(self))
   end
@@ -477,7 +498,7 @@ end
 --- Leaves the firmware that was started and goes back to the loader, on the same
 -- port: flash work may go on.
 function device:back_to_loader()
-  self.running = nil
+  self.running, self.seen_crcs = nil, nil
   errors.check(self.port:baud(connection.start_baud(self.opt)))
   self.port:flush()
   connection.establish(self)

@@ -20,12 +20,16 @@ local unfinished = {}
 
 local SECTOR <const> = 0x1000
 local VERSION <const> = 1
-local BLANK_CRC <const> = esp.crc32(("\xff"):rep(SECTOR))
+local BLANK <const> = ("\xff"):rep(SECTOR)
+
+-- The hashes that a log may have: those of our stub, or of somebody else's.
+local HASHES <const> = { crc32 = esp.crc32, md5 = esp.md5 }
 
 -- While sectors are erased and programmed one after another, only so many can be
--- neither old nor new nor blank: those of one erase and of one program. More, and
--- somebody else has written there since.
-local BLOCK_SECTORS <const>, TORN <const> = 16, 2
+-- neither old nor new nor blank: those of one erase (a whole block of 64 or 32 KiB
+-- where all of it is to be changed) and of one program. More, and somebody else has
+-- written there since.
+local BLOCKS <const>, TORN <const> = { 16, 8 }, 2
 
 local function path_of(board)
   return state_files.path("unfinished/" .. board)
@@ -70,15 +74,40 @@ local function load(board)
   return log
 end
 
-local function changed_sectors(steps)
+-- What a sector holds now, as far as anybody has looked: by the loader's hashes, as it
+-- was read to keep what lies beside a part, or as `read_crc` has it.
+local function old_hashes(request, algorithm, read_crc)
+  local hashes = type(request.hashes) == "function" and request.hashes or function() end
+  return function(addr)
+    local old = request.old and request.old[addr]
+    return hashes(addr) or old and HASHES[algorithm](old)
+      or algorithm == "crc32" and read_crc and read_crc(addr) or nil
+  end
+end
+
+-- How many bytes at the beginning and at the end of a sector stay what they are.
+local function kept_bytes(steps, addr)
+  local first, last = SECTOR, 0
+  for _, part in ipairs(steps.parts) do
+    if part.addr < addr + SECTOR and part.addr + #part.data > addr then
+      first = math.min(first, math.max(part.addr - addr, 0))
+      last = math.max(last, math.min(part.addr + #part.data - addr, SECTOR))
+    end
+  end
+  return first, SECTOR - last
+end
+
+local function changed_sectors(steps, algorithm, read_crc)
   local list, pieces = {}, {}
-  local request = steps.request
-  local hashes = request.crc32 == esp.crc32 and type(request.hashes) == "function"
-    and request.hashes or function() return nil end
+  local request, hash = steps.request, HASHES[algorithm]
+  local old = old_hashes(request, algorithm, read_crc)
   for _, s in ipairs(steps.sectors) do
     if s.action ~= "skip" then
-      list[#list + 1] = { addr = s.addr, new = esp.crc32(s.data), old = hashes(s.addr) }
-      pieces[#pieces + 1] = s.data
+      local entry = { addr = s.addr, new = hash(s.data), old = old(s.addr) }
+      if request.old and request.old[s.addr] then
+        entry.head, entry.tail = kept_bytes(steps, s.addr)
+      end
+      list[#list + 1], pieces[#pieces + 1] = entry, s.data
     end
   end
   return list, table.concat(pieces)
@@ -87,17 +116,19 @@ end
 --- Remembers a plan that is about to be carried out.
 -- @tparam string board from `unfinished.board`
 -- @tparam plan steps whose request has `unfinished`, the key of the command
+-- @tparam[opt] function read_crc CRC-32 of the sector at an address, where it was read
 -- @raise `disk` when there is no room
-function unfinished.begin(board, steps)
+function unfinished.begin(board, steps, read_crc)
   local key = steps.request.unfinished
   local path = path_of(board)
   if not path or steps:is_empty() then return end
   local log = load(board)
   if log and log.key == key then return end   -- going on with it: what was first counts
-  local sectors, data = changed_sectors(steps)
+  local algorithm = steps.request.crc32 == esp.md5 and "md5" or "crc32"
+  local sectors, data = changed_sectors(steps, algorithm, read_crc)
   if not state_files.make_folders(path) then return end
   local head = require("dkjson").encode { version = VERSION, key = key, sectors = sectors,
-    flash_bytes = steps.flash_bytes, sha256 = esp.sha256(data) }
+    algorithm = algorithm, flash_bytes = steps.flash_bytes, sha256 = esp.sha256(data) }
   local ok, why = esp.write_file(path, head .. "\n" .. data)
   if not ok then
     errors.raise("disk", ("cannot keep what is about to be written, for the case that it is"
@@ -112,15 +143,69 @@ function unfinished.forget(board)
   if path then os.remove(path) end
 end
 
--- Whether flash can be what an interrupted run of this log has left.
-local function fits(log, hash)
-  local torn, first, last = 0, log.sectors[1].addr, log.sectors[#log.sectors].addr
+-- Whether all of one block of so many sectors is to be changed.
+local function covers_block(log, sectors)
+  local run, before = 0, nil
   for _, s in ipairs(log.sectors) do
-    local now = hash(s.addr)
-    if s.old and now ~= s.new and now ~= s.old and now ~= BLANK_CRC then torn = torn + 1 end
+    local begins = s.addr % (sectors * SECTOR) == 0 or s.addr - SECTOR ~= before
+    run, before = begins and 1 or run + 1, s.addr
+    if run == sectors and (s.addr + SECTOR) % (sectors * SECTOR) == 0 then return true end
   end
-  local most = last - first >= 2 * BLOCK_SECTORS * SECTOR and BLOCK_SECTORS + TORN or TORN
-  return torn <= most
+  return false
+end
+
+-- The most sectors that can be neither old nor new nor blank.
+local function most_torn(log)
+  for _, sectors in ipairs(BLOCKS) do
+    if covers_block(log, sectors) then return sectors + TORN end
+  end
+  return TORN
+end
+
+-- Whether the bits that are 1 in `bytes` are 1 in `now`, too: erasing sets bits, and
+-- programming clears only those that are to be 0.
+local function has_bits(now, bytes)
+  for i = 1, #bytes do
+    if now:byte(i) & bytes:byte(i) ~= bytes:byte(i) then return false end
+  end
+  return true
+end
+
+-- Whether what is beside a part can still be what it was: whatever an interruption
+-- has left of a sector, no bit of what is kept was ever cleared.
+local function keeps(s, now, new)
+  if not s.head then return true end
+  return has_bits(now:sub(1, s.head), new:sub(1, s.head))
+    and has_bits(now:sub(SECTOR + 1 - s.tail), new:sub(SECTOR + 1 - s.tail))
+end
+
+-- The hash of what a sector holds now: from the loader where it has such hashes, else
+-- of what is read.
+local function hashes_now(dev, log, parts)
+  local loader <const>, algorithm <const> = dev.loader, log.algorithm or "crc32"
+  local hash
+  if algorithm == "crc32" then
+    hash = loader:hashes(parts)
+  elseif loader.digests then
+    hash = loader:digests(parts)
+  end
+  return hash or function(addr) return HASHES[algorithm](dev:read(addr, SECTOR)) end,
+    HASHES[algorithm](BLANK)
+end
+
+-- Whether flash can be what an interrupted run of this log has left.
+local function fits(dev, log, parts)
+  local torn, most = 0, most_torn(log)
+  local hash, blank = hashes_now(dev, log, parts)
+  for i, s in ipairs(log.sectors) do
+    local now = s.old and hash(s.addr)
+    if s.old and now ~= s.new and now ~= s.old and now ~= blank then
+      torn = torn + 1
+      local new = log.data:sub((i - 1) * SECTOR + 1, i * SECTOR)
+      if torn > most or not keeps(s, dev:read(s.addr, SECTOR), new) then return false end
+    end
+  end
+  return true
 end
 
 -- Runs of sectors as parts. With the boot sector among them all of it is what boots.
@@ -154,8 +239,7 @@ function unfinished.find(dev, key)
     return nil
   end
   local parts = parts_of(log)
-  local hash = dev.loader:hashes(parts)
-  if hash and not fits(log, hash) then
+  if not fits(dev, log, parts) then
     unfinished.forget(board)
     return nil
   end
