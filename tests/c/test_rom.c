@@ -1,6 +1,6 @@
 #include "fake_rom.h"
 
-#include "../../src/loader/rom.h"
+#include "../../src/loader/rom_impl.h"
 
 #define SENT(f, hex) assert_true(sent(f, hex))
 
@@ -149,6 +149,11 @@ static void a_packet_that_is_too_long_is_never_sent(void **state)
 	assert_int_equal(rom_command(&rom, &req, NULL), ESP_E_TOOBIG);
 	req.len = SIZE_MAX;
 	assert_int_equal(rom_command(&rom, &req, NULL), ESP_E_TOOBIG);
+	req.len = 0;
+	req.n_words = ROM_WORDS_MAX + 1;
+	assert_int_equal(rom_command(&rom, &req, NULL), ESP_E_TOOBIG);
+	assert_int_equal(rom_send_frame(&rom, rom.wire, sizeof rom.wire), ESP_E_TOOBIG);
+	assert_true(says("do not fit a frame"));
 	assert_int_equal(f->tx_len, 0);
 	fake_free(f);
 }
@@ -196,6 +201,7 @@ static void what_is_no_answer_to_this_is_skipped(void **state)
 		"c0 01 0a 03 00 11 22 33 44 00 00 c0",		/* wrong size */
 		"c0 01 0a 02 00 01 c1 f0 ff 00 c0",		/* too short */
 		"c0 01 c0", "c0 01 0a 02 00 01 c1 f0 ff c0",
+		"c0 01 0a 00 00 01 c1 f0 ff c0", "c0 01 0a 01 00 01 c1 f0 ff 00 c0",	/* no status */
 		"c0 01 0a 02 00 01 db 11 f0 ff 00 00 c0",	/* bad escape */
 		"c0 01 0a 02 00 01 db",				/* cut in an escape */
 		"c0 02 0a 02 00 01 c1 f0 ff 00 00 c0",		/* wrong direction */
@@ -276,6 +282,28 @@ static void a_longer_reply_of_a_stub_is_taken_apart(void **state)
 	fake_free(f);
 }
 
+static void the_longest_reply_is_taken_and_a_longer_one_never(void **state)
+{
+	(void)state;
+	for (size_t len = ROM_REPLY_MAX; len <= ROM_REPLY_MAX + 1; len++) {
+		struct fake_port *f = scripted();
+		struct rom_request req = { .op = ROM_READ_REG, .n_words = 1, .words = { 4 } };
+		struct rom_reply reply;
+		uint8_t wire[ROM_REPLY_MAX + 3] = { 0xC0, 1, ROM_READ_REG, (uint8_t)(len - ROM_HEAD) };
+
+		wire[len - 2] = 0x5A;	/* the last byte before the status */
+		wire[len + 1] = 0xC0;
+		fake_arrive(f, 500, wire, len + 2, 0);
+		assert_int_equal(rom_command(&rom, &req, &reply),
+				 len > ROM_REPLY_MAX ? ESP_E_TIMEOUT : 0);
+		if (len == ROM_REPLY_MAX) {
+			assert_int_equal(reply.len, ROM_REPLY_MAX - ROM_HEAD - 2);
+			assert_int_equal(reply.data[reply.len - 1], 0x5A);
+		}
+		fake_free(f);
+	}
+}
+
 static void a_command_that_the_rom_does_not_have_is_recognised(void **state)
 {
 	static const uint8_t before[] = { ROM_SYNC, ROM_READ_REG, ROM_FLASH_BEGIN };
@@ -307,7 +335,57 @@ static void a_command_that_the_rom_does_not_have_is_recognised(void **state)
 	}
 }
 
+static void an_old_answer_does_not_make_a_command_unknown(void **state)
+{
+	static const char *const old[] = {
+		"c0 01 0a 02 00 00 00 00 00 01 06 c0",	/* refused, for another reason */
+		"c0 01 0a 02 00 00 00 00 00 00 05 c0",	/* done */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof old / sizeof old[0]; i++) {
+		struct fake_port *f = scripted();
+		struct rom_request req = { .op = 0x13, .n_words = 4 };
+
+		arrive(f, 500, old[i]);
+		arrive(f, 900, "c0 01 13 02 00 04 03 02 01 00 00 c0");
+		assert_int_equal(rom_command(&rom, &req, NULL), 0);
+		fake_free(f);
+	}
+}
+
+static void what_came_too_early_is_left_for_who_takes_the_line(void **state)
+{
+	struct fake_port *f = scripted();
+	uint8_t rest[8];
+	uint32_t value;
+
+	(void)state;
+	for (size_t cap = 2; cap <= sizeof rest; cap += 6) {
+		arrive(f, 500, MAGIC_REPLY " 4f 48 41 49");
+		assert_int_equal(read_magic(&value), 0);
+		assert_int_equal(rom_take_rest(&rom, rest, cap), cap < 4 ? cap : 4);
+		assert_memory_equal(rest, "OHAI", cap < 4 ? cap : 4);
+		assert_int_equal(rom_take_rest(&rom, rest, sizeof rest), 0);
+	}
+	fake_free(f);
+}
+
 /* ---- deadlines ---- */
+
+static void patience_is_ten_failures_or_three_silences_in_a_row(void **state)
+{
+	struct rom_patience line = { 0 }, silent = { 0 }, mixed = { 0 }, gone = { 0 };
+
+	(void)state;
+	for (int i = 1; i <= 10; i++)
+		assert_int_equal(rom_try_again(&line, ESP_E_PROTO), i < 10);
+	for (int i = 1; i <= 3; i++)
+		assert_int_equal(rom_try_again(&silent, ESP_E_TIMEOUT), i < 3);
+	for (int i = 1; i <= 10; i++)
+		assert_int_equal(rom_try_again(&mixed, i % 3 ? ESP_E_TIMEOUT : ESP_E_REFUSED), i < 10);
+	assert_false(rom_try_again(&gone, ESP_E_GONE));
+}
 
 static void silence_ends_in_time(void **state)
 {
@@ -317,6 +395,7 @@ static void silence_ends_in_time(void **state)
 	uint64_t start = f->now_us;
 
 	(void)state;
+	(void)esp_fail(&f->port.err, ESP_E_IO, "an old failure, long over");
 	assert_int_equal(rom_command(&rom, &req, NULL), ESP_E_TIMEOUT);
 	assert_in_range(f->now_us - start, 70000, 100000);
 	assert_true(says("READ_REG: no answer within"));
@@ -336,6 +415,117 @@ static void a_trickle_of_bytes_does_not_move_the_deadline(void **state)
 	assert_int_equal(rom_command(&rom, &req, NULL), ESP_E_TIMEOUT);
 	assert_in_range(f->now_us - start, 500000, 600000);
 	fake_free(f);
+}
+
+static void an_answer_in_the_last_millisecond_is_taken_and_none_is_waited_for_after_it(void **state)
+{
+	struct rom_request req = { .op = ROM_READ_REG, .n_words = 1, .words = { 4 } };
+	struct fake_port *f = scripted();
+	uint64_t start = f->now_us, wait_us;
+
+	(void)state;
+	arrive(f, 333, "55");
+	assert_int_equal(rom_command(&rom, &req, NULL), ESP_E_TIMEOUT);
+	wait_us = (f->now_us - start) / 1000 * 1000;
+	assert_true(f->now_us - start < wait_us + 1000);
+	fake_free(f);
+	f = scripted();
+	start = f->now_us;
+	arrive(f, 333, "55");
+	arrive(f, wait_us - 300, "c0 01 0a 02 00 00 00 00 00 00 00 c0");
+	assert_int_equal(rom_command(&rom, &req, NULL), 0);
+	fake_free(f);
+}
+
+static void sleep_a_minute(struct fake_port *f, unsigned tag)
+{
+	(void)tag;
+	f->now_us += 60000000;
+}
+
+static void a_clock_that_jumps_over_the_deadline_ends_the_wait(void **state)
+{
+	struct rom_request req = { .op = ROM_READ_REG, .n_words = 1, .words = { 4 } };
+	struct fake_port *f = scripted();
+	uint64_t start = f->now_us;
+
+	(void)state;
+	f->on_taken = sleep_a_minute;	/* the machine was suspended */
+	fake_arrive(f, 500, "\x55", 1, 1);
+	assert_int_equal(rom_command(&rom, &req, NULL), ESP_E_TIMEOUT);
+	assert_in_range(f->now_us - start, 60000000, 60100000);
+	fake_free(f);
+}
+
+static unsigned hurry_us;
+
+static int read_in_a_hurry(struct port *p, void *buf, size_t cap, uint32_t timeout_ms)
+{
+	struct fake_port *f = fake_of(p);
+
+	(void)timeout_ms;
+	f->now_us += hurry_us;
+	return fake_read(p, buf, cap, 0);
+}
+
+static void a_port_that_returns_early_is_asked_again_but_not_for_ever(void **state)
+{
+	struct fake_port *f = scripted();
+	struct port_ops ops = *f->port.ops;
+	uint32_t value;
+
+	(void)state;
+	ops.read = read_in_a_hurry;
+	f->port.ops = &ops;
+	hurry_us = 1000;
+	arrive(f, 50000, MAGIC_REPLY);
+	assert_int_equal(read_magic(&value), 0);
+	assert_int_equal(value, 0xFFF0C101);
+	hurry_us = 0;		/* nor does its clock go on */
+	assert_int_equal(read_magic(&value), ESP_E_TIMEOUT);
+	fake_free(f);
+}
+
+static int read_noise_at_once(struct port *p, void *buf, size_t cap, uint32_t timeout_ms)
+{
+	(void)p;
+	(void)timeout_ms;
+	memset(buf, 0x55, cap);
+	return (int)cap;
+}
+
+static void noise_that_takes_no_time_ends_too(void **state)
+{
+	struct fake_port *f = scripted();
+	struct port_ops ops = *f->port.ops;
+	uint64_t deadline_us = f->now_us + 1000000;
+	struct rom_reply reply;
+
+	(void)state;
+	ops.read = read_noise_at_once;
+	f->port.ops = &ops;
+	assert_int_equal(rom_next_reply(&rom, deadline_us, &reply), ESP_E_TIMEOUT);
+	fake_free(f);
+}
+
+static void damaged_frames_are_counted(void **state)
+{
+	static const struct { const char *noise; unsigned n; } cases[] = {
+		{ "c0 01 db 11 c0", 1 }, { "c0 01 0a c0", 1 }, { "c0 01 db c0 01 0a c0", 2 },
+		{ "65 74 73 c0 c0", 0 }, { "c0 01 08 02 00 07 07 12 20 00 00 c0", 0 },
+	};
+	uint32_t value;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct fake_port *f = scripted();
+
+		arrive(f, 500, cases[i].noise);
+		arrive(f, 900, MAGIC_REPLY);
+		assert_int_equal(read_magic(&value), 0);
+		assert_int_equal(rom.bad_frames, cases[i].n);
+		fake_free(f);
+	}
 }
 
 static void a_time_out_allows_for_the_transfer(void **state)
@@ -634,6 +824,29 @@ static void a_row_stops_at_a_refusal(void **state)
 	fake_free(f);
 }
 
+static void ask_for_too_much(void *ctx, size_t i, struct rom_request *req)
+{
+	req->op = ROM_READ_REG;
+	req->n_words = i == 1 ? ROM_WORDS_MAX + 1 : 1;
+	req->words[0] = ROM_CHIP_MAGIC;
+	++*(int *)ctx;
+}
+
+static void a_row_stops_at_what_does_not_fit_a_packet(void **state)
+{
+	struct fake_rom *r = chip();
+	int asked = 0;
+	const struct rom_row row = { 3, ask_for_too_much, NULL, &asked };
+	uint32_t value;
+
+	(void)state;
+	assert_int_equal(rom_run_row(&rom, &row), ESP_E_TOOBIG);
+	assert_int_equal(asked, 2);
+	assert_int_equal(read_magic(&value), 0);	/* the first one's answer is not taken for it */
+	assert_int_equal(value, 0xFFF0C101);
+	from_free(r);
+}
+
 static void several_registers_are_written_in_one_packet(void **state)
 {
 	static const struct rom_record recs[] = {
@@ -792,6 +1005,7 @@ static void what_a_running_firmware_says_is_kept(void **state)
 	fake_arrive(f, 20000, text, strlen(text), 0);
 	assert_int_equal(rom_connect(&rom, &how), ESP_E_TIMEOUT);
 	assert_int_equal(rom.heard_len, strlen(text));
+	assert_int_equal(rom.heard_total, strlen(text));
 	assert_memory_equal(rom.heard, text, strlen(text));
 	assert_false(rom.heard_echo);
 	fake_free(f);
@@ -961,6 +1175,17 @@ int main(void)
 		cmocka_unit_test(a_trickle_of_bytes_does_not_move_the_deadline),
 		cmocka_unit_test(a_time_out_allows_for_the_transfer),
 		cmocka_unit_test(an_erase_may_take_as_long_as_slow_flash_needs),
+		cmocka_unit_test(an_old_answer_does_not_make_a_command_unknown),
+		cmocka_unit_test(what_came_too_early_is_left_for_who_takes_the_line),
+		cmocka_unit_test(patience_is_ten_failures_or_three_silences_in_a_row),
+		cmocka_unit_test(a_row_stops_at_what_does_not_fit_a_packet),
+		cmocka_unit_test(
+			an_answer_in_the_last_millisecond_is_taken_and_none_is_waited_for_after_it),
+		cmocka_unit_test(the_longest_reply_is_taken_and_a_longer_one_never),
+		cmocka_unit_test(a_port_that_returns_early_is_asked_again_but_not_for_ever),
+		cmocka_unit_test(noise_that_takes_no_time_ends_too),
+		cmocka_unit_test(damaged_frames_are_counted),
+		cmocka_unit_test(a_clock_that_jumps_over_the_deadline_ends_the_wait),
 		cmocka_unit_test(nobody_waits_long_for_a_silent_chip),
 		cmocka_unit_test(silence_after_an_erase_ends_soon_after_the_slowest_chip_would_have),
 		cmocka_unit_test(flash_begin_erases_as_many_sectors_as_was_observed),

@@ -10,7 +10,7 @@ local mutants = require "mutants"
 local SUBJECTS <const> = {
   { file = "lualib/moonflash/plan.lua", tests = { "tests/lua/plan_test.lua" } },
   { file = "src/loader/slip.c", tests = { "test_slip" } },
-  { file = "src/loader/rom.c", tests = { "test_rom" } },
+  { file = "src/loader/rom.c", tests = { "test_rom", "test_rom_stub", "test_spi" } },
   { file = "src/loader/flash_rom.c", tests = { "test_flash_rom", "test_rom" } },
   { file = "src/loader/spi.c", tests = { "test_spi" } },
 }
