@@ -14,12 +14,23 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 
-enum { HC_FRAME = 8192, HC_CHUNK = 4096, HC_END = 0xC0, HC_ESC = 0xDB };
+enum { HC_FRAME = 8192, HC_ASKED = 40000, HC_CHUNK = 4096, HC_END = 0xC0, HC_ESC = 0xDB };
 
 struct hostile {
 	int master;
 	struct port sim;
 	void (*lie)(struct hostile *h, uint8_t *frame, size_t len);
+	/* What the host asks, when that is listened to: true when the chip shall not
+	 * hear of it. */
+	bool (*ask)(struct hostile *h, const uint8_t *frame, size_t len);
+	uint8_t asked[HC_ASKED], asked_raw[HC_ASKED];	/* by the host, and as it came */
+	size_t asked_len, asked_raw_len;
+	bool asking, asked_escaped;
+	bool is_stub;			/* it says that it is one, */
+	size_t digest_len;		/* with such digests, */
+	void (*change)(uint8_t *digest); /* changed so, or NULL */
+	uint32_t read_at, read_end;	/* of flash, told piece by piece */
+	bool reads_nothing;
 	uint8_t frame[HC_FRAME], raw[2 * HC_FRAME + 2];	/* of the chip, and as it came */
 	size_t len, raw_len;
 	int idle;			/* milliseconds without a byte of it */
@@ -163,6 +174,45 @@ static inline void hc_filter(struct hostile *h, uint8_t b)
 		hc_let_pass(h);
 }
 
+/* To the chip. */
+static inline void hc_forward(struct hostile *h, const uint8_t *data, size_t len)
+{
+	if (len > 0 && port_write(&h->sim, data, len, 1000) < 0)
+		_exit(1);
+}
+
+/* The host's question is whole. */
+static inline void hc_asked(struct hostile *h)
+{
+	if (h->asked_len == 0 || !h->ask(h, h->asked, h->asked_len))
+		hc_forward(h, h->asked_raw, h->asked_raw_len);
+	h->asking = false;
+}
+
+static inline void hc_listen(struct hostile *h, uint8_t b)
+{
+	if (!h->asking && b != HC_END) {
+		hc_forward(h, &b, 1);
+		return;
+	}
+	if (!h->asking || (b == HC_END && h->asked_len == 0)) {
+		h->asking = true;
+		h->asked_escaped = false;
+		h->asked_len = h->asked_raw_len = 0;
+	}
+	if (h->asked_raw_len == HC_ASKED)
+		_exit(1);
+	h->asked_raw[h->asked_raw_len++] = b;
+	if (b == HC_END && h->asked_len > 0) {
+		hc_asked(h);
+	} else if (b == HC_ESC && !h->asked_escaped) {
+		h->asked_escaped = true;
+	} else if (b != HC_END) {
+		h->asked[h->asked_len++] = !h->asked_escaped ? b : b == 0xDC ? HC_END : HC_ESC;
+		h->asked_escaped = false;
+	}
+}
+
 /* Or the terminal would send the boot log back to the chip. */
 static inline void hc_make_raw(int master)
 {
@@ -205,8 +255,10 @@ static inline void hc_bridge(struct hostile *h)
 		size_t heard = hc_hear(h, buf, sizeof buf, 0);
 
 		hc_follow_rate(h);
-		if (heard && port_write(&h->sim, buf, heard, 1000) < 0)
-			_exit(1);
+		for (size_t i = 0; h->ask && i < heard; i++)
+			hc_listen(h, buf[i]);
+		if (!h->ask)
+			hc_forward(h, buf, heard);
 		n = port_read(&h->sim, buf, sizeof buf, 1);
 		if (n < 0)
 			_exit(1);

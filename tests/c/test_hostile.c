@@ -7,6 +7,7 @@
 #include "rfc2217_peer.h"
 
 #include <libgen.h>
+#include <md5.h>
 #include <sys/resource.h>
 
 #define SECONDS_MAX 16		/* a connection is tried for 6 s; the machine is busy */
@@ -14,6 +15,9 @@
 #define MEMORY_MAX_KB (64 * 1024)
 #define SAID_MAX (1 << 20)
 #define ATONCE 24
+
+enum { OP_MEM_END = 6, OP_SYNC = 8, OP_REGISTERS = 9, OP_REGISTER = 10, OP_MD5 = 0x13,
+	OP_READ = 0xd2 };
 
 /* ---- chips that say what they like ---- */
 
@@ -197,6 +201,23 @@ static void lie_registers_of_ones(struct hostile *h, uint8_t *frame, size_t len)
 	pass(h, frame, len);
 }
 
+static void lie_registers_of_zeros(struct hostile *h, uint8_t *frame, size_t len)
+{
+	if (hc_rom_op(frame, len) == OP_REGISTER)
+		hc_put32(frame + 4, 0);
+	pass(h, frame, len);
+}
+
+static void lie_registers_of_chance(struct hostile *h, uint8_t *frame, size_t len)
+{
+	static uint32_t x = 1;
+
+	x = x * 1664525u + 1013904223u;
+	if (hc_rom_op(frame, len) == OP_REGISTER)
+		hc_put32(frame + 4, x ^ x >> 16);
+	pass(h, frame, len);
+}
+
 static void lie_fifty_times(struct hostile *h, uint8_t *frame, size_t len)
 {
 	for (int i = 0; i < 50; i++)
@@ -306,6 +327,144 @@ static void lie_status(struct hostile *h, uint8_t *frame, size_t len)
 	}
 }
 
+/* ---- somebody's stub that lies ----
+ *
+ * The chip's ROM takes it and is then told nothing of its start: registers are its
+ * still, the stub's own commands are answered here. */
+
+/* With the value and the data of an answer without error. */
+static void say_done(struct hostile *h, uint8_t op, uint32_t value, const void *data, size_t len)
+{
+	uint8_t frame[8 + 64 + 2] = { 1, op, (uint8_t)(len + 2), 0 };
+
+	hc_put32(frame + 4, value);
+	if (len > 0)
+		memcpy(frame + 8, data, len);
+	hc_say_frame(h, frame, 8 + len + 2);
+}
+
+static const uint8_t *flash_of(struct hostile *h, uint32_t at, uint32_t n)
+{
+	uint32_t size;
+	uint8_t *flash = chip_flash(port_sim_chip(&h->sim), &size);
+
+	if (at > size || n > size - at)
+		_exit(1);
+	return flash + at;
+}
+
+/* The next piece; nobody looks at the digest at the end. */
+static void say_piece(struct hostile *h)
+{
+	uint32_t left = h->read_end - h->read_at, n = left < 4096 ? left : 4096;
+
+	if (h->reads_nothing)
+		return;
+	hc_say_frame(h, flash_of(h, h->read_at, n), n ? n : 16);
+	h->read_at += n;
+}
+
+static void digest_flash(struct hostile *h, const uint8_t *frame, uint8_t digest[16])
+{
+	uint32_t n = hc_get32(frame + 12);
+	const uint8_t *flash = flash_of(h, hc_get32(frame + 8), n);
+	MD5_CTX md5;
+
+	MD5Init(&md5);
+	MD5Update(&md5, flash, n);
+	MD5Final(digest, &md5);
+}
+
+/* Starts as a stub does; then all is done at once, and nothing in truth. */
+static bool be_stub(struct hostile *h, const uint8_t *frame, size_t len)
+{
+	uint8_t digest[64] = { 0 };
+
+	if (!h->is_stub) {
+		h->is_stub = len >= 16 && frame[1] == OP_MEM_END && hc_get32(frame + 12) != 0;
+		if (h->is_stub) {
+			say_done(h, OP_MEM_END, 0, NULL, 0);
+			hc_say_frame(h, (const uint8_t *)"OHAI", 4);
+		}
+		return h->is_stub;
+	}
+	if (frame[1] == OP_REGISTER || frame[1] == OP_REGISTERS)
+		return false;
+	if (len == 4) {		/* a piece of flash has arrived */
+		say_piece(h);
+	} else if (frame[1] == OP_READ && len >= 16) {
+		say_done(h, OP_READ, 0, NULL, 0);
+		h->read_at = hc_get32(frame + 8);
+		h->read_end = h->read_at + hc_get32(frame + 12);
+		say_piece(h);
+	} else if (frame[1] == OP_SYNC) {
+		for (int i = 0; i < 8; i++)
+			say_done(h, OP_SYNC, 0, NULL, 0);
+	} else if (frame[1] == OP_MD5 && len >= 16) {
+		digest_flash(h, frame, digest);
+		if (h->change)
+			h->change(digest);
+		say_done(h, OP_MD5, 0, digest, h->digest_len);
+	} else {
+		say_done(h, frame[1], 0, NULL, 0);
+	}
+	return true;
+}
+
+/* From the ROM's first answer on; `length` bytes of the `change`d digest are told. */
+static void lie_as_stub(struct hostile *h, uint8_t *frame, size_t len, size_t length,
+			void (*change)(uint8_t *digest))
+{
+	h->ask = be_stub;
+	h->digest_len = length;
+	h->change = change;
+	pass(h, frame, len);
+}
+
+static void change_a_bit(uint8_t *digest) { digest[7] ^= 1; }
+static void change_each_time(uint8_t *digest)
+{
+	static uint8_t n;
+
+	memset(digest, ++n, 16);
+}
+
+static void lie_writes_nothing(struct hostile *h, uint8_t *frame, size_t len)
+{
+	lie_as_stub(h, frame, len, 16, NULL);
+}
+
+static void lie_digests_wrong(struct hostile *h, uint8_t *frame, size_t len)
+{
+	lie_as_stub(h, frame, len, 16, change_a_bit);
+}
+
+static void lie_digests_never_equal(struct hostile *h, uint8_t *frame, size_t len)
+{
+	lie_as_stub(h, frame, len, 16, change_each_time);
+}
+
+static void lie_digests_short(struct hostile *h, uint8_t *frame, size_t len)
+{
+	lie_as_stub(h, frame, len, 15, NULL);
+}
+
+static void lie_digests_long(struct hostile *h, uint8_t *frame, size_t len)
+{
+	lie_as_stub(h, frame, len, 17, NULL);
+}
+
+static void lie_digests_much_longer(struct hostile *h, uint8_t *frame, size_t len)
+{
+	lie_as_stub(h, frame, len, 64, NULL);
+}
+
+static void lie_reads_nothing(struct hostile *h, uint8_t *frame, size_t len)
+{
+	h->reads_nothing = true;
+	lie_as_stub(h, frame, len, 16, NULL);
+}
+
 /* ---- running ---- */
 
 #define EXIT(code) (1u << (code))
@@ -315,7 +474,7 @@ struct peer_case {
 	void (*chip)(struct hostile *h);			/* one of these ... */
 	void (*lie)(struct hostile *h, uint8_t *frame, size_t len);
 	enum peer_mood mood;					/* ... or a server */
-	const char *words[5];
+	const char *words[6];
 	unsigned exits;						/* allowed, as bits */
 	int seconds;			/* at most; 0: SECONDS_MAX; else with HOSTILE_ALL only */
 };
@@ -323,6 +482,8 @@ struct peer_case {
 #define INFO { "info" }
 #define WRITE { "write", "0x0", "examples/hello/hello.bin" }
 #define READ { "read", "0x0", "64k", NULL /* a file */ }
+#define STUB_FILE "tests/data/stub-that-loops.json"
+#define STUB_WRITE { "--stub", STUB_FILE, "write", "0x0", "examples/hello/hello.bin" }
 
 static const struct peer_case cases[] = {
 	{ "silence", silence, NULL, 0, INFO, EXIT(4), 0 },
@@ -347,6 +508,8 @@ static const struct peer_case cases[] = {
 	{ "answers of 7000 bytes", NULL, lie_too_long, 0, INFO, EXIT(4), 0 },
 	{ "says that it is an ESP32", NULL, lie_esp32, 0, WRITE, EXIT(5), 0 },
 	{ "registers full of ones", NULL, lie_registers_of_ones, 0, WRITE, EXIT(4) | EXIT(5), 0 },
+	{ "registers full of zeros", NULL, lie_registers_of_zeros, 0, WRITE, EXIT(4) | EXIT(5), 0 },
+	{ "registers of chance", NULL, lie_registers_of_chance, 0, WRITE, EXIT(4) | EXIT(5), 0 },
 	{ "every answer fifty times", NULL, lie_fifty_times, 0, INFO, EXIT(0) | EXIT(4) | EXIT(5), 0 },
 	{ "commands to the terminal before every answer", NULL, lie_terminal_commands, 0, INFO,
 	  EXIT(0) | EXIT(4), 0 },
@@ -361,6 +524,17 @@ static const struct peer_case cases[] = {
 	{ "the stub's info is short", NULL, lie_info_short, 0, INFO, EXIT(4), 0 },
 	{ "the stub did what it was not told yet", NULL, lie_status, 0, WRITE, EXIT(4) | EXIT(8),
 	  40 },
+
+	{ "somebody's stub writes nothing", NULL, lie_writes_nothing, 0, STUB_WRITE, EXIT(8), 0 },
+	{ "somebody's stub: digests off by a bit", NULL, lie_digests_wrong, 0, STUB_WRITE, EXIT(4),
+	  0 },
+	{ "somebody's stub: digests never equal", NULL, lie_digests_never_equal, 0, STUB_WRITE,
+	  EXIT(4), 0 },
+	{ "somebody's stub: digests of 15 bytes", NULL, lie_digests_short, 0, STUB_WRITE, EXIT(4), 0 },
+	{ "somebody's stub: digests of 17 bytes", NULL, lie_digests_long, 0, STUB_WRITE, EXIT(4), 0 },
+	{ "somebody's stub: digests of 64 bytes", NULL, lie_digests_much_longer, 0, STUB_WRITE,
+	  EXIT(4), 40 },
+	{ "somebody's stub reads nothing", NULL, lie_reads_nothing, 0, STUB_WRITE, EXIT(4), 40 },
 
 	{ "a server of a byte a second", NULL, NULL, PEER_DRIPS, INFO, EXIT(3), 0 },
 	{ "a silent server", NULL, NULL, PEER_SILENT, INFO, EXIT(3), 0 },
@@ -395,13 +569,14 @@ static struct {
 
 static void start_chip(const struct peer_case *c, struct run *r)
 {
-	struct hostile h = { .lie = c->lie };
+	static struct hostile h;
 
 	pty_open(&r->pty);
 	hc_make_raw(r->pty.master);
 	r->chip = fork();
 	if (r->chip == 0) {
 		alarm(60);
+		h.lie = c->lie;
 		h.master = r->pty.master;
 		if (c->chip)
 			c->chip(&h);
@@ -424,7 +599,7 @@ static void become_program(const struct peer_case *c, const struct run *r)
 	const char *argv[12] = { all.program, "-p", r->url, "-b", "115200" };
 	int fd = open(r->said, O_WRONLY | O_CREAT | O_TRUNC, 0600), n = 5;
 
-	for (int i = 0; i < 4 && c->words[i]; i++)
+	for (int i = 0; i < 5 && c->words[i]; i++)
 		argv[n++] = c->words[i];
 	if (strcmp(c->words[0], "read") == 0)
 		argv[n++] = r->file;
