@@ -191,6 +191,8 @@ function public_stub_loader:digests(parts)
 end
 
 local READ_PIECE <const>, READ_FRAME <const> = 0x10000, 0x1000
+-- A piece that does not come whole is asked for so often, and for so long.
+local READ_TRIES <const>, READ_PATIENCE_US <const> = 20, 12000000
 
 -- One transfer: each frame is acknowledged with the number of bytes so far, and
 -- one frame is under way at a time; at the end comes the MD5 of all.
@@ -217,17 +219,17 @@ end
 -- @tparam integer size
 -- @tparam function sink called with each piece, in order
 function public_stub_loader:read(addr, size, sink)
-  local at, most, failures = 0, READ_PIECE, 0
+  local at, most, failures, since = 0, READ_PIECE, 0, self.port:now()
   while at < size do
     local n = math.min(most, size - at)
     local ok, s = pcall(read_piece, self, addr + at, n)
     if ok and esp.md5(s) == self:digest(addr + at, n) then
       sink(s)
-      at, failures = at + n, 0
+      at, failures, since = at + n, 0, self.port:now()
     else
       failures = failures + 1
       if not ok and not (errors.is(s) and LINE[s.code]) then error(s, 0) end
-      if failures == 20 then
+      if failures == READ_TRIES or self.port:now() - since > READ_PATIENCE_US then
         error(ok and errors.new("protocol", "what arrives is not what the flash holds") or s, 0)
       end
       most = math.max(SECTOR, most // 4)
