@@ -14,6 +14,7 @@ const char *__lsan_default_suppressions(void)
 	       "leak:sergensio_flowcontrol\nleak:sergensio_baud\n";
 }
 
+/* Each test has a static one: the thread outlives a test that fails. */
 struct fixture {
 	struct chip *chip;
 	struct serve serve;
@@ -141,7 +142,7 @@ static bool have_library(void)
 
 static void over_the_network_lines_reset_the_chip_and_its_loader_answers(void **state)
 {
-	struct fixture f = { 0 };
+	static struct fixture f;
 
 	(void)state;
 	if (!have_library())
@@ -156,7 +157,7 @@ static void over_the_network_lines_reset_the_chip_and_its_loader_answers(void **
 static void over_the_network_a_plain_reset_shows_the_banner_at_74880(void **state)
 {
 	static const char banner[] = "ets Jan  8 2013,rst cause:2, boot mode:(3,";
-	struct fixture f = { 0 };
+	static struct fixture f;
 	uint8_t buf[512];
 	size_t n;
 
@@ -181,7 +182,7 @@ static void over_the_network_a_plain_reset_shows_the_banner_at_74880(void **stat
 
 static void the_next_client_finds_the_port_as_new(void **state)
 {
-	struct fixture f = { 0 };
+	static struct fixture f;
 
 	(void)state;
 	if (!have_library())
@@ -201,7 +202,7 @@ static void the_next_client_finds_the_port_as_new(void **state)
 
 static void a_second_client_is_turned_away_and_the_first_not_disturbed(void **state)
 {
-	struct fixture f = { 0 };
+	static struct fixture f;
 	struct port second;
 
 	(void)state;
@@ -219,7 +220,7 @@ static void a_second_client_is_turned_away_and_the_first_not_disturbed(void **st
 
 static void a_client_that_dies_leaves_a_server_for_the_next(void **state)
 {
-	struct fixture f = { 0 };
+	static struct fixture f;
 	pid_t pid;
 
 	(void)state;
@@ -241,7 +242,7 @@ static void a_client_that_dies_leaves_a_server_for_the_next(void **state)
 
 static void an_address_in_use_is_busy(void **state)
 {
-	struct fixture f = { 0 }, second = { 0 };
+	static struct fixture f, second;
 	struct chip_config cfg;
 	char where[128];
 
@@ -259,7 +260,7 @@ static void an_address_in_use_is_busy(void **state)
 
 static void over_a_pseudo_terminal_the_loader_answers(void **state)
 {
-	struct fixture f = { 0 };
+	static struct fixture f;
 
 	(void)state;
 	start(&f, "pty", false);
@@ -276,7 +277,7 @@ static void over_a_pseudo_terminal_the_loader_answers(void **state)
 /* The rate of the first SYNC is the one that the loader measures and keeps. */
 static void over_a_pseudo_terminal_the_rate_is_that_of_the_client(void **state)
 {
-	struct fixture f = { 0 };
+	static struct fixture f;
 	uint8_t buf[512];
 
 	(void)state;
@@ -292,7 +293,7 @@ static void over_a_pseudo_terminal_the_rate_is_that_of_the_client(void **state)
 static void a_link_to_the_pseudo_terminal_is_made_and_removed(void **state)
 {
 	char dir[] = "/tmp/test_serve.XXXXXX", link[64], where[80];
-	struct fixture f = { 0 };
+	static struct fixture f;
 	struct stat st;
 
 	(void)state;
@@ -371,7 +372,7 @@ static void *run_many(void *arg)
 static void several_chips_are_served_at_once(void **state)
 {
 	static const char *const where[] = { "rfc2217:127.0.0.1:0", "pty", "rfc2217:127.0.0.1:0" };
-	struct fixture f[3] = { 0 };
+	static struct fixture f[3];
 	struct many many = { .n = 3 };
 	struct chip_config cfg;
 	struct esp_error err;
@@ -418,7 +419,7 @@ static double cpu_seconds(void)
 
 static void an_idle_chip_costs_next_to_nothing(void **state)
 {
-	struct fixture f = { 0 };
+	static struct fixture f;
 	double before, used;
 
 	(void)state;
@@ -436,7 +437,7 @@ static void an_idle_chip_costs_next_to_nothing(void **state)
 
 static void the_time_limit_and_the_signal_end_the_serving(void **state)
 {
-	struct fixture f = { 0 };
+	static struct fixture f;
 	struct serve *one = &f.serve;
 	uint64_t t;
 
