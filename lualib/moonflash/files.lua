@@ -95,13 +95,15 @@ function files.check_writable(path)
   end
   local kind = lfs.attributes(path, "mode")
   if kind and kind ~= "file" then return end     -- a device or a pipe: it shows when it is written
-  local part = path .. ".part"
-  local f, why, errno = io.open(part, "wb")
+  -- not the name that it is written under: another program may be writing there
+  local try = path .. ".try"
+  local there = lfs.attributes(try, "mode")
+  local f, why, errno = io.open(try, "ab")
   if not f then
-    errors.check(nil, ("cannot create %s: %s"):format(path, why:sub(#part + 3)), errno)
+    errors.check(nil, ("cannot create %s: %s"):format(path, why:sub(#try + 3)), errno)
   end
   f:close()
-  os.remove(part)
+  if not there then os.remove(try) end
 end
 
 --- Writes a file so that a good one is never replaced by half of a new one.

@@ -189,4 +189,69 @@ function TestConcurrency:test_a_port_that_comes_back_under_another_name_is_found
   lu.assertEquals(harness.read(board):sub(0x10001, 0x10000 + #bytes), bytes)
 end
 
+-- ---- two writers of one file ----
+
+-- Names in the test's folder that begin so.
+function TestConcurrency:beside(name)
+  local names = {}
+  for entry in require("lfs").dir(self.dir) do
+    if entry:sub(1, #name) == name and entry ~= name then names[#names + 1] = entry end
+  end
+  table.sort(names)
+  return names
+end
+
+function TestConcurrency:board(letter)
+  local path = self.dir .. "/board-" .. letter
+  harness.write(path, letter:rep(0x80000))
+  return "sim:" .. path
+end
+
+function TestConcurrency:test_what_another_program_is_writing_is_left_alone()
+  local out, port = self.dir .. "/out.bin", self:board "a"
+  for _, words in ipairs { { "read", "0x0", "8k" }, { "backup" } } do
+    harness.write(out .. ".part", "half of another's")
+    local args = {}
+    for i, word in ipairs(words) do args[i] = harness.quote(word) end
+    local said, err, code = harness.shell(("( exec 9<>%s.part; flock -n 9 && exec %s -p %s %s %s )")
+      :format(out, harness.quote(harness.program), port, table.concat(args, " "), out))
+    lu.assertEquals(code, 0, err .. said)
+    lu.assertEquals(harness.read(out):sub(1, 0x2000), ("a"):rep(0x2000))
+    lu.assertEquals(harness.read(out .. ".part"), "half of another's")
+    os.remove(out .. ".part")
+    lu.assertEquals(self:beside "out.bin", {})
+  end
+end
+
+function TestConcurrency:test_what_a_killed_program_has_left_is_taken_over()
+  local out = self.dir .. "/out.bin"
+  harness.write(out .. ".part", ("left"):rep(0x4000))
+  local said, err, code = harness.run("-p", self:board "a", "read", "0x0", "8k", out)
+  lu.assertEquals(code, 0, err .. said)
+  lu.assertEquals(harness.read(out), ("a"):rep(0x2000))
+  lu.assertEquals(self:beside "out.bin", {})
+end
+
+function TestConcurrency:test_of_many_writers_of_one_file_each_leaves_a_whole_one()
+  local out, running = self.dir .. "/out.bin", {}
+  for i = 1, 8 do
+    running[i] = start("-q", "-p", self:board(string.char(96 + i)), "read", "0x0", "256k", out)
+  end
+  for _, p in ipairs(running) do
+    local said, code = finish(p)
+    lu.assertEquals(code, 0, said)
+  end
+  local bytes = harness.read(out)
+  lu.assertTrue(bytes:find "^[a-h]" and bytes == bytes:sub(1, 1):rep(0x40000), #bytes)
+  lu.assertEquals(self:beside "out.bin", {})
+end
+
+function TestConcurrency:test_a_file_of_the_users_beside_the_output_stays()
+  local out = self.dir .. "/out.bin"
+  harness.write(out .. ".try", "precious")
+  local said, err, code = harness.run("-p", self:board "a", "read", "0x0", "8k", out)
+  lu.assertEquals(code, 0, err .. said)
+  lu.assertEquals(harness.read(out .. ".try"), "precious")
+end
+
 os.exit(lu.LuaUnit.run())
