@@ -5,6 +5,7 @@
 local adapters <const> = require "moonflash.adapters"
 local connection <const> = require "moonflash.connection"
 local console <const> = require "moonflash.console"
+local device_proof <const> = require "moonflash.device_proof"
 local diagnosis <const> = require "moonflash.diagnosis"
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
@@ -206,43 +207,22 @@ function device:seen(addr)
   return self.seen_crcs and self.seen_crcs[addr]
 end
 
--- The first address at which two strings differ, as an offset from 0.
-local function first_difference(a, b)
-  local low, high = 1, math.min(#a, #b)
-  while low < high do
-    local mid = (low + high) // 2
-    if a:sub(low, mid) ~= b:sub(low, mid) then high = mid else low = mid + 1 end
-  end
-  return low - 1
+--- Compares flash with what should be there; see @{moonflash.device_proof.compare}.
+function device:compare(...)
+  return device_proof.compare(self, ...)
 end
 
---- Compares flash with what should be there, by the loader's digest or reading
--- it back from the chip.
--- @tparam integer addr
--- @tparam string data
--- @tparam[opt] function progress bytes compared so far
--- @treturn integer|nil address of the first difference, nil when equal
-function device:compare(addr, data, progress)
-  if self.loader.holds and self.loader:holds(addr, data) then
-    if progress then progress(#data) end
-    return nil
-  end
-  local at, differs = 0, nil
-  local read = self.loader.read_once or self.loader.read
-  read(self.loader, addr, #data, function(s)
-    local want = data:sub(at + 1, at + #s)
-    if not differs and s ~= want then differs = addr + at + first_difference(s, want) end
-    at = at + #s
-    if progress then progress(at) end
-  end)
-  return differs
+--- Where flash differs from parts; see @{moonflash.device_proof.differences}.
+function device:differences(...)
+  return device_proof.differences(self, ...)
 end
 
 -- The same failure once the chip has changed: exit 8, and how to repair it.
 local function after_change(dev, e, addr)
-  return errors.after_change(e, errors.wrap(e).addr or addr, ("%s; run the same command again to repair it"):format(
-    dev.boot_sector_touched and "the chip has no bootable image now"
-    or "the chip has changed in part"))
+  local state = dev.boot_sector_touched and "the chip has no bootable image now"
+    or "the chip has changed in part"
+  return errors.after_change(e, errors.wrap(e).addr or addr,
+    state .. "; run the same command again to repair it")
 end
 
 --- Plans a write for this chip: with its hashes where the loader has them, and
@@ -275,45 +255,6 @@ local function program_bytes(steps)
     if sector.action == "write" then n = n + SECTOR end
   end
   return n
-end
-
--- Differing runs of two strings of equal length, as { addr, size, name }; runs that
--- are less than a word apart are one.
-local function add_differences(list, addr, now, want, name)
-  for i = 1, #want do
-    if now:byte(i) ~= want:byte(i) then
-      local at, last = addr + i - 1, list[#list]
-      if last and last.name == name and at - (last.addr + last.size) < 4 then
-        last.size = at + 1 - last.addr
-      else
-        list[#list + 1] = { addr = at, size = 1, name = name }
-      end
-    end
-  end
-end
-
---- Where flash differs from parts: by hashes first, byte by byte where those differ.
--- @tparam {part,...} list
--- @tparam[opt] function progress bytes compared so far
--- @treturn {table,...} `addr`, `size`, `name`; empty when all is equal
-function device:differences(list, progress)
-  local hash = self.loader:hashes(list)
-  local found, done = {}, 0
-  for _, part in ipairs(list) do
-    for at = 0, #part.data - 1, SECTOR do
-      local want = part.data:sub(at + 1, at + SECTOR)
-      local addr = part.addr + at
-      local whole = #want == SECTOR and addr % SECTOR == 0
-      local same = hash and whole and hash(addr) == esp.crc32(want)
-        or self.loader.holds and self.loader:holds(addr, want)
-      if not same then
-        add_differences(found, addr, self:read(addr, #want), want, part.name)
-      end
-      done = done + #want
-      if progress then progress(done) end
-    end
-  end
-  return found
 end
 
 -- Commands without a checksum may have done something else than was asked,
@@ -389,60 +330,10 @@ function device:must_not_be_in_doubt()
     .. " cannot happen" })
 end
 
--- Digests of all sectors of the plan: what told the planner to skip one came over
--- the same line as the rest.
-local PROOF_SECTORS <const> = 64
-local function prove_by_digests(self, steps)
-  local i = 1
-  while i <= #steps.sectors do
-    local first, pieces = steps.sectors[i], {}
-    repeat
-      pieces[#pieces + 1] = steps.sectors[i].data
-      i = i + 1
-      local next = steps.sectors[i]
-    until not next or next.addr ~= first.addr + #pieces * SECTOR or #pieces == PROOF_SECTORS
-    local at = self:compare(first.addr, table.concat(pieces))
-    if at then return at, first.parts[1] end
-  end
-end
-
--- Compares by the loader's hashes what the plan wanted in the sectors it changed.
--- The others were compared before, by the same hashes.
-local function prove_by_hashes(self, steps)
-  local changed = {}
-  for _, sector in ipairs(steps.sectors) do
-    local last = changed[#changed]
-    if sector.action ~= "skip" then
-      if last and last.addr + last.size == sector.addr then
-        last.size = last.size + SECTOR
-      else
-        changed[#changed + 1] = { addr = sector.addr, size = SECTOR }
-      end
-    end
-  end
-  local hash = self.loader:hashes(changed)
-  for _, sector in ipairs(steps.sectors) do
-    if sector.action ~= "skip" and hash(sector.addr) ~= esp.crc32(sector.data) then
-      return sector.addr, sector.parts[1]
-    end
-  end
-end
-
-local function prove_by_reading(self, steps, progress)
-  local done = 0
-  for _, sector in ipairs(steps.sectors) do
-    local at = not sector.proven and self:compare(sector.addr, sector.data)
-    if at then return at, sector.parts[1] end
-    done = done + SECTOR
-    if progress then progress(math.min(done, steps.summary.bytes)) end
-  end
-end
-
 --- How this loader proves what is in flash, for people.
 -- @treturn string
 function device:proof()
-  return self.loader.has_hashes and "hash of each sector" or self.loader.digest
-    and "digests of flash" or "all of it read back"
+  return device_proof.how(self.loader)
 end
 
 --- Proves that flash holds what the plan wanted: by hashes that the stub computes
@@ -451,10 +342,7 @@ end
 -- @tparam[opt] function show makes a progress function of a total, in bytes
 -- @raise `chip_changed` (exit 8) with the first unproven address
 function device:prove(steps, show)
-  local prove = self.loader.has_hashes and prove_by_hashes
-    or self.loader.digest and prove_by_digests or prove_by_reading
-  local ok, at, name = pcall(prove, self, steps,
-    prove == prove_by_reading and show and show(steps.summary.bytes) or nil)
+  local ok, at, name = pcall(device_proof.first_wrong, self, steps, show)
   if not ok then error(after_change(self, at), 0) end
   if at then
     doubt(self)
