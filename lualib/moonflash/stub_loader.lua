@@ -186,18 +186,20 @@ local function write_units(self, plan, range, count)
   end
 end
 
--- The word with the magic byte, without which the chip's ROM starts nothing.
-local MAGIC <const> = 4
+-- The byte without which the chip's ROM starts nothing, and the word that it is in.
+local MAGIC <const>, WORD <const> = 1, 4
 
--- Writes the boot sector, after all else, and its first word after the rest of it: the
+-- Writes the boot sector, after all else, and its first byte after the rest of it: the
 -- image is there with the last thing that is programmed, or not at all. (The image's
--- checksum has eight bits: of a header and half a sector one in 256 would start.)
+-- checksum has eight bits: of a header and half a sector one in 256 would start.) The
+-- other bytes of that word are programmed again as they are: power that fails then
+-- finds them whole, and a chip that does not AND what it programs is told them.
 local function write_boot(self, sector)
   errors.check(self.stub:write_begin(0, SECTOR))
   if sector.action ~= "write" then return end
-  errors.check(self.stub:write_unit(MAGIC, sector.data:sub(MAGIC + 1)))
+  errors.check(self.stub:write_unit(0, ("\xff"):rep(MAGIC) .. sector.data:sub(MAGIC + 1)))
   errors.check(self.stub:write_begin(0, SECTOR, true))
-  errors.check(self.stub:write_unit(0, sector.data:sub(1, MAGIC)))
+  errors.check(self.stub:write_unit(0, sector.data:sub(1, WORD)))
 end
 
 local function finish(self)
