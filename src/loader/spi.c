@@ -208,6 +208,18 @@ void spi_unpack(uint8_t *dst, const uint32_t *words, size_t len)
 		dst[i] = (uint8_t)(words[i / 4] >> 8 * (i % 4));
 }
 
+/* Still under way, as it was looked at; or that answer was damaged. */
+static int not_ended(struct rom *rom, const struct spi_transaction *t)
+{
+	uint32_t cmd;
+	int rc = rom_read_reg(rom, SPI_CMD, &cmd);
+
+	if (rc < 0)
+		return rc;
+	return esp_fail(&rom->err, cmd & SPI_CMD_USER ? ESP_E_FLASH : ESP_E_PROTO,
+			"SPI command %02x does not end", t->opcode);
+}
+
 int spi_command(struct rom *rom, const struct spi_transaction *t)
 {
 	struct one o = { .n_words = (t->in_len + 3) / 4 };
@@ -233,7 +245,7 @@ int spi_command(struct rom *rom, const struct spi_transaction *t)
 		return rc;
 	}
 	if (o.cmd & SPI_CMD_USER)
-		return esp_fail(&rom->err, ESP_E_FLASH, "SPI command %02x does not end", t->opcode);
+		return not_ended(rom, t);
 	if (t->in_len)
 		spi_unpack(t->in, o.words, t->in_len);
 	return 0;
