@@ -1,8 +1,5 @@
 --- From whatever is on a chip to a NodeMCU firmware that starts there: what to
 -- write, what to erase, what to keep, and why. Pure.
---
--- An era is a group of versions that treat init data and system sectors alike;
--- several eras make a generation (`nodemcu.generations`), which is a flash layout.
 -- @module moonflash.upgrade
 
 local errors = require "moonflash.errors"
@@ -15,108 +12,15 @@ local partition = require "moonflash.partition"
 local spiffs = require "moonflash.spiffs"
 local spiffs_find = require "moonflash.spiffs_find"
 local table_carry = require "moonflash.table_carry"
+local upgrade_rules = require "moonflash.upgrade_rules"
 
 local upgrade = {}
 
 local SECTOR <const>, IROM <const> = 0x1000, 0x10000
 
---- Eras, oldest first: `id`, `generation`, `text`.
-upgrade.eras = {
-  { id = "0.9", generation = "0.9", text = "NodeMCU 0.9.x" },
-  { id = "1.4", generation = "0.9", text = "NodeMCU 1.4" },
-  { id = "1.5", generation = "0.9", text = "NodeMCU 1.5.0 and 1.5.1" },
-  { id = "1.5.4.1", generation = "2.x", text = "NodeMCU 1.5.4.1" },
-  { id = "2.x", generation = "2.x", text = "NodeMCU 2" },
-  { id = "3.0-2019", generation = "3.0-2019", text = "NodeMCU 3.0 before September 2020" },
-  { id = "3.x", generation = "3.x", text = "NodeMCU 3" },
-}
-
-local rank, era_by_id = {}, {}
-for i, era in ipairs(upgrade.eras) do rank[era.id], era_by_id[era.id] = i, era end
-
---- Areas that a change makes stale, by name: first address from the start or from
--- the end of flash, and size.
-upgrade.areas = {
-  low = { at = 0xB000, size = 0x5000, text = "system sectors below 0x10000" },
-  tail = { from_end = 0x5000, size = 0x5000, text = "system sectors at the end of flash" },
-  params = { from_end = 0x3000, size = 0x3000, text = "system parameters" },
-  ["rf-cal"] = { from_end = 0x5000, size = 0x1000, text = "RF calibration" },
-}
-
---- What to do by the era on the chip ("erased", "other" = not NodeMCU) and that of
--- the new firmware. The first row that names both counts. `erase`: names of areas;
--- `init`: variant of init data to write, nil = the firmware brings its own or what
--- is there stays. Source: the SDKs' release notes, NodeMCU's sources and reports.
-upgrade.rules = {
-  { from = { "erased" }, to = { "0.9" }, erase = {}, init = "i0" },
-  { from = { "erased" }, to = { "1.4" }, erase = {}, init = "i2" },
-  -- mandatory for 1.5.4.1 of before December 2016, harmless for the others
-  { from = { "erased" }, to = { "1.5", "1.5.4.1", "2.x" }, erase = {}, init = "v05" },
-  { from = { "erased" }, to = { "3.0-2019", "3.x" }, erase = {} },
-
-  { from = { "other" }, to = { "0.9" }, erase = { "low", "tail" }, init = "i0" },
-  { from = { "other" }, to = { "1.4", "1.5", "1.5.4.1", "2.x" }, erase = { "low", "tail" },
-    init = "v05" },
-  { from = { "other" }, to = { "3.0-2019", "3.x" }, erase = { "low", "tail" } },
-
-  { from = { "0.9" }, to = { "0.9" }, erase = {} },
-  -- SDK 1.4 and later read bytes of the init data that older files have wrong
-  { from = { "0.9" }, to = { "1.4", "1.5", "1.5.4.1", "2.x" }, erase = { "tail" }, init = "v05" },
-  { from = { "1.4", "1.5" }, to = { "1.4", "1.5" }, erase = {} },
-  -- 1.5.4.1 brought a fifth sector, RF_CAL, and refuses blank init data
-  { from = { "1.4", "1.5" }, to = { "1.5.4.1", "2.x" }, erase = { "tail" }, init = "v05" },
-  { from = { "1.5.4.1", "2.x" }, to = { "1.5.4.1", "2.x" }, erase = { "rf-cal" } },
-  { from = { "0.9", "1.4", "1.5", "1.5.4.1", "2.x" }, to = { "3.0-2019", "3.x" },
-    erase = { "low", "tail" } },
-  { from = { "3.0-2019" }, to = { "3.0-2019" }, erase = {} },
-  { from = { "3.x" }, to = { "3.x" }, erase = {} },
-  { from = { "3.0-2019" }, to = { "3.x" }, erase = { "low", "params" } },
-
-  -- backwards
-  { from = { "3.x" }, to = { "3.0-2019" }, erase = { "low", "params" } },
-  { from = { "1.4", "1.5", "1.5.4.1", "2.x", "3.0-2019", "3.x" }, to = { "0.9" },
-    erase = { "tail" }, init = "i0" },
-  { from = { "1.5.4.1", "2.x", "3.0-2019", "3.x" }, to = { "1.4", "1.5", "1.5.4.1", "2.x" },
-    erase = { "tail" }, init = "v05" },
-}
-
-local function has(list, value)
-  for _, v in ipairs(list) do
-    if v == value then return true end
-  end
-  return false
-end
-
---- The row of `rules` for a change.
--- @tparam string from an era, "erased" or "other"
--- @tparam string to an era
--- @treturn table row
-function upgrade.rule(from, to)
-  for _, row in ipairs(upgrade.rules) do
-    if has(row.from, from) and has(row.to, to) then return row end
-  end
-  error(("upgrade: no rule from %s to %s"):format(from, to))
-end
-
-local function era_of_old(version, sdk)
-  local text = version or sdk or ""
-  if text:match("^1%.4") then return "1.4" end
-  if text:match("^1%.5") or text:match("^1%.") then return "1.5" end
-  return "0.9"
-end
-
---- The era of a firmware.
--- @tparam table found result of `nodemcu.identify`
--- @treturn table|nil row of `eras`; nil when the generation is not known
-function upgrade.era(found)
-  local generation = found.generation
-  if generation == "0.9" then return era_by_id[era_of_old(found.version, found.sdk)] end
-  if generation == "2.x" then
-    local old = (found.version or found.sdk or ""):match("^1%.5%.4")
-    return era_by_id[old and "1.5.4.1" or "2.x"]
-  end
-  return generation and era_by_id[generation] or nil
-end
+--- See @{moonflash.upgrade_rules}.
+upgrade.rule, upgrade.era, upgrade.downgrade = upgrade_rules.rule, upgrade_rules.era,
+  upgrade_rules.downgrade
 
 -- What is on the chip, as a word of `rules`.
 local function era_on_chip(facts)
@@ -124,17 +28,6 @@ local function era_on_chip(facts)
   local era = facts.nodemcu and upgrade.era(facts.nodemcu)
   if era then return era.id, facts.firmware.name end
   return "other", facts.firmware.name
-end
-
---- What going back to an older firmware means.
--- @tparam string from era on the chip
--- @tparam string to era of the file
--- @treturn string|nil why it is going back; nil when it is not
-function upgrade.downgrade(from, to)
-  if not rank[from] or rank[from] <= rank[to] then return nil end
-  return ("%s is older than what is on the chip (%s): saved Wi-Fi settings are lost, and files"
-    .. " written by the newer firmware may not be readable"):format(era_by_id[to].text,
-    era_by_id[from].text)
 end
 
 local round_up <const> = numbers.round_up
@@ -174,7 +67,7 @@ function upgrade.check_room(new, flash_bytes)
 end
 
 local function area_of(name, flash_bytes)
-  local area = upgrade.areas[name]
+  local area = upgrade_rules.areas[name]
   return { addr = area.at or flash_bytes - area.from_end, size = area.size, name = area.text }
 end
 
@@ -459,7 +352,7 @@ function upgrade.plan(facts, firmware, flash_bytes, options)
   local p = new_plan(facts, firmware, flash_bytes, options or {})
   upgrade.check_room(p, flash_bytes)
   check_direction(p)
-  explain(p, "from %s to %s", p.old_text, era_by_id[p.era].text)
+  explain(p, "from %s to %s", p.old_text, upgrade_rules.text(p.era))
   plan_table(p)
   plan_lfs(p)
   plan_files(p)
