@@ -7,6 +7,7 @@
 -- @module moonflash.cli
 local argparse <const> = require "argparse"
 local cli_help <const> = require "moonflash.cli_help"
+local cli_scripts <const> = require "moonflash.cli_scripts"
 local errors <const> = require "moonflash.errors"
 local esp <const> = require "esp"
 local nearest <const> = require "moonflash.nearest"
@@ -50,86 +51,10 @@ usage: moonflash [global options] COMMAND [options] [args]
 Flashes NodeMCU, and anything else, onto ESP8266 and ESP8285.
 ]]
 
--- The directories before the embedded files, first one first.
-local function user_dirs(extra)
-  local dirs = {}
-  for _, d in ipairs(extra) do dirs[#dirs + 1] = d end
-  for d in (os.getenv("MOONFLASH_PATH") or ""):gmatch("[^:]+") do dirs[#dirs + 1] = d end
-  return dirs
-end
-
-local function read_file(path)
-  local f <close>, why = io.open(path, "rb")
-  if not f then return nil, why end
-  return f:read("a")
-end
-
--- Makes require look into the user's directories first.
-local function add_dirs(dirs)
-  if #dirs == 0 then return end
-  local path = {}
-  for _, d in ipairs(dirs) do
-    path[#path + 1] = d .. "/lualib/?.lua"
-    path[#path + 1] = d .. "/lualib/?/init.lua"
-  end
-  path = table.concat(path, ";")
-  table.insert(package.searchers, 2, function(name)
-    local file, why = package.searchpath(name, path)
-    if not file then return why end
-    -- named as one of ours: "@" is for files of the user's (see on_count in main.c)
-    return assert(load(assert(read_file(file)), "=" .. file, "t")), file
-  end)
-end
-
--- Text and display name of the script of a command.
-local function find_script(name, dirs)
-  for _, d in ipairs(dirs) do
-    local path = ("%s/scripts/%s.lua"):format(d, name)
-    local text = read_file(path)
-    if text then return text, path end
-  end
-  local path = ("scripts/%s.lua"):format(name)
-  local text = esp.embedded(path)
-  return text, path
-end
-
---- Every command there is.
--- @tparam {string,...} dirs directories of `-L` and `MOONFLASH_PATH`
--- @treturn {string=string} summary by name: what the script's first line says of
---   itself, "-- scripts/NAME.lua: SUMMARY"
-function cli.commands(dirs)
-  local found = {}
-  local function add(name, text)
-    found[name] = found[name] or text:match("^%-%-[^\n]-:%s*([^\n]*)") or ""
-  end
-  local lfs <const> = require "lfs"
-  for _, d in ipairs(dirs) do
-    local dir = d .. "/scripts"
-    if lfs.attributes(dir, "mode") == "directory" then
-      for file in lfs.dir(dir) do
-        local name = file:match("^(.+)%.lua$")
-        if name then add(name, read_file(dir .. "/" .. file) or "") end
-      end
-    end
-  end
-  for _, file in ipairs(esp.embedded()) do
-    local name = file:match("^scripts/(.+)%.lua$")
-    if name then add(name, esp.embedded(file)) end
-  end
-  return found
-end
-
-local function sorted_keys(t)
-  local keys = {}
-  for k in pairs(t) do keys[#keys + 1] = k end
-  table.sort(keys)
-  return keys
-end
-
 local function help_text(dirs)
   local lines = { SHORT_HELP, "commands:" }
-  local all = cli.commands(dirs)
-  for _, name in ipairs(sorted_keys(all)) do
+  local all = cli_scripts.commands(dirs)
+  for _, name in ipairs(cli_scripts.names(all)) do
     lines[#lines + 1] = ("  %-12s %s"):format(name, all[name])
   end
   lines[#lines + 1] = "\nglobal options, before or after the command:"
@@ -142,35 +67,11 @@ local function help_text(dirs)
   return table.concat(lines, "\n")
 end
 
+--- See @{moonflash.cli_scripts.commands}.
+cli.commands = cli_scripts.commands
+
 --- See @{moonflash.nearest.find}.
 cli.near = nearest.find
-
--- What to say to a word that is no command, and is like none.
-local function unknown_hint(name)
-  if name == "version" then return "moonflash --version" end
-  local dashed = name:gsub("_", "-")
-  for _, c in ipairs(require("moonflash.esptool_options").COMMANDS) do
-    if c.name == dashed then
-      return ("'moonflash esptool %s ...' takes esptool's command line"):format(name)
-    end
-  end
-  local mode = require("lfs").attributes(name, "mode")
-  if mode == "file" then
-    return ("'moonflash flash %s' flashes a firmware, 'moonflash write ADDR %s' any file; a Lua"
-      .. " file's name must end in .lua"):format(name, name)
-  elseif mode == "directory" then
-    return ("it is a folder; a recipe is named: moonflash %s/flash.lua"):format(name:gsub("/$", ""))
-  end
-  return "'moonflash' alone lists the commands; a Lua file's name must end in .lua"
-end
-
-local function unknown_command(name, dirs)
-  local near = cli.near(name, sorted_keys(cli.commands(dirs)))
-  errors.raise("usage", ("there is no command '%s'"):format(name), {
-    hint = #near > 0 and ("did you mean '%s'?"):format(table.concat(near, "' or '"))
-      or unknown_hint(name),
-  })
-end
 
 -- Which global options take an argument, by each of their spellings.
 local function takes_argument()
@@ -346,8 +247,8 @@ function cli.load_file(path)
 end
 
 local function run_command(name, before, rest)
-  local text, path = find_script(name, cli.dirs)
-  if not text then unknown_command(name, cli.dirs) end
+  local text, path = cli_scripts.find(name, cli.dirs)
+  if not text then cli_scripts.unknown(name, cli.dirs) end
   cli.args = table.move(rest, 1, #rest, #before + 1, table.move(before, 1, #before, 1, {}))
   return load_text(text, "=" .. path, strict)(table.unpack(rest))
 end
@@ -364,7 +265,7 @@ end
 -- With directories in front, everything is loaded anew, from there first: this
 -- module too.
 local function reload(args)
-  add_dirs(cli.dirs)
+  cli_scripts.add_dirs(cli.dirs)
   for name in pairs(package.loaded) do
     if name:match("^moonflash%f[.\0]") then package.loaded[name] = nil end
   end
@@ -431,13 +332,13 @@ local function dispatch(args)
   if wants_help(before) and name then
     before, name, rest = {}, "help", { name }      -- --help COMMAND, too
   elseif wants_help(before) or #args == 0 then
-    print(help_text(user_dirs {}))
+    print(help_text(cli_scripts.user_dirs {}))
     return
   end
   local opt = early(before)
   cli.options = opt
   cli.args = before
-  cli.dirs = user_dirs(opt.dirs or {})
+  cli.dirs = cli_scripts.user_dirs(opt.dirs or {})
   if #cli.dirs > 0 and not cli.reloaded then return reload(args) end
   if opt.code then
     return load_text(opt.code, "=(command line)", _G)(name, table.unpack(rest))
