@@ -10,6 +10,7 @@ local flashing <const> = require "moonflash.flashing"
 local identify <const> = require "moonflash.identify"
 local image <const> = require "moonflash.image"
 local image_header <const> = require "moonflash.image_header"
+local labels <const> = require "moonflash.recipe_labels"
 local nodemcu <const> = require "moonflash.nodemcu"
 local numbers <const> = require "moonflash.numbers"
 local parts <const> = require "moonflash.parts"
@@ -22,8 +23,6 @@ local recipe_unit <const> = require "moonflash.recipe_unit"
 local regions <const> = require "moonflash.regions"
 local report <const> = require "moonflash.report"
 local schema <const> = require "moonflash.recipe_schema"
-local template <const> = require "moonflash.template"
-local text <const> = require "moonflash.text"
 local unfinished <const> = require "moonflash.unfinished"
 local where <const> = require "moonflash.recipe_where"
 local writer <const> = require "moonflash.writer"
@@ -381,34 +380,7 @@ local function do_stage(job, dev, board, stage)
   boot_hooks(job, dev, board, stage)
 end
 
--- ---- unit, ledger, labels ----
-
-local function label_paths(job)
-  local list = {}
-  for _, stage in ipairs(job.stages) do
-    for _, part in ipairs(stage.list) do
-      if part.kind == "label" then list[#list + 1] = part end
-    end
-  end
-  return list
-end
-
-local function count(s, char) return select(2, s:gsub(char, "")) end
-
-local function write_labels(job)
-  for _, part in ipairs(label_paths(job)) do
-    where.within(part.at, function()
-      local path = template.fill(part.path, part.path, job.values)
-      if count(path, "/") ~= count(part.path, "/") or path:find("%c") then
-        errors.raise("file", ("mf.label: no file can be called %s"):format(text.escape(path)))
-      end
-      local content = template.fill(part.text, part.path, job.values)
-      job.folder[part.append and "append" or "write"](job.folder, path, content)
-      report.stage("label %s", path)
-      step(job, nil, "label", { file = path })
-    end)
-  end
-end
+-- ---- unit, ledger ----
 
 -- What serial numbers and pools come from. The run itself is recorded by the command
 -- line (@{moonflash.ledger_run}).
@@ -452,7 +424,7 @@ local function carry_out(job, dev, board, ledger)
   if job.opt.dry_run then return end
   if ledger then dev:afterwards(ledger.use, ledger, dev.chip.mac) end
   if d.after then dev:afterwards(d.after, board) end
-  dev:afterwards(write_labels, job)
+  dev:afterwards(labels.write, job, function(...) step(job, nil, ...) end)
 end
 
 local function finish(job, dev)
