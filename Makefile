@@ -30,7 +30,7 @@ CFLAGS  := -std=gnu11 $(O) -g $(WARN) $(SAN) -D_GNU_SOURCE -DMOONFLASH_VERSION='
 # Static where Debian has the archive, so that the program needs only libc.
 LDLIBS  := -Wl,-Bstatic -llua5.4 -l:liblua5.4-filesystem.a -lserialport -ldeflate -lmd \
            -Wl,-Bdynamic -lm -ldl -lpthread
-LDFLAGS := -Wl,-E $(SAN) $(COVER) $(COVER_EXIT)
+LDFLAGS := -Wl,-E $(SAN) $(COVER)
 
 SRC   := $(wildcard src/*.c src/serve/*.c src/port/*.c src/loader/*.c src/sim/*.c src/lua/*.c)
 OBJ   := $(SRC:%.c=$(BUILD)/%.o)
@@ -48,7 +48,7 @@ Q := $(if $(V),,@)
 all: $(BUILD)/moonflash
 
 $(BUILD)/moonflash: $(OBJ) $(BUILD)/embed.o
-	$(Q)echo "  link  $@"; $(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)echo "  link  $@"; $(CC) $(LDFLAGS) $(COVER_EXIT) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

@@ -398,6 +398,7 @@ static void silence_ends_in_time(void **state)
 	(void)esp_fail(&f->port.err, ESP_E_IO, "an old failure, long over");
 	assert_int_equal(rom_command(&rom, &req, NULL), ESP_E_TIMEOUT);
 	assert_in_range(f->now_us - start, 70000, 100000);
+	assert_int_equal(f->now_us - start, rom_timeout_ms(&rom, &req) * 1000ull);
 	assert_true(says("READ_REG: no answer within"));
 	fake_free(f);
 }
@@ -537,6 +538,36 @@ static void a_time_out_allows_for_the_transfer(void **state)
 	f->port.baud = 9600;
 	arrive(f, 7000000, "c0 01 07 02 00 00 00 00 00 00 00 c0");	/* 6 KB take 6.4 s */
 	assert_int_equal(rom_mem_data(&rom, 0, block, sizeof block), 0);
+	assert_int_equal(rom_mem_data(&rom, 1, block, sizeof block), ESP_E_TIMEOUT);
+	assert_true(f->now_us < 30000000);
+	fake_free(f);
+}
+
+static uint32_t write_limit_ms;
+
+static int write_for_at_most(struct port *p, const void *bytes, size_t len, uint32_t timeout_ms)
+{
+	write_limit_ms = timeout_ms;
+	return fake_write(p, bytes, len, timeout_ms);
+}
+
+/* 6 KB at 9600 baud take 6.4 s, twice that when every byte is escaped. */
+static void writing_is_given_the_time_that_the_line_needs(void **state)
+{
+	static uint8_t block[ROM_BLOCK_MAX];
+	struct fake_port *f = scripted();
+	struct port_ops ops = *f->port.ops;
+	uint32_t value;
+
+	(void)state;
+	ops.write = write_for_at_most;
+	f->port.ops = &ops;
+	f->port.baud = 9600;
+	assert_int_equal(rom_mem_data(&rom, 0, block, sizeof block), ESP_E_TIMEOUT);
+	assert_in_range(write_limit_ms, 6400, 30000);
+	arrive(f, 500, MAGIC_REPLY);
+	assert_true(read_magic(&value) <= 0);
+	assert_in_range(write_limit_ms, 1000, 5000);
 	fake_free(f);
 }
 
@@ -703,6 +734,7 @@ static void an_unplugged_port_is_reported_wherever_it_happens(void **state)
 
 		r->fp->fail_write = n;
 		ok = rom_load_ram(&rom, 0x40100000, "12345678", 8) == 0;
+		assert_true(!ok || n > 2);	/* the command and its data were written */
 		if (!ok)
 			assert_int_equal(rom.err.code, ESP_E_GONE);
 		from_free(r);
@@ -824,27 +856,64 @@ static void a_row_stops_at_a_refusal(void **state)
 	fake_free(f);
 }
 
+static void ask_for_an_escaped_address(void *ctx, size_t i, struct rom_request *req)
+{
+	(void)ctx;
+	(void)i;
+	req->op = ROM_READ_REG;
+	req->n_words = 1;
+	req->words[0] = 0x600003C0;
+}
+
+static void the_ring_is_used_to_its_last_byte(void **state)
+{
+	struct fake_rom *r = chip();
+	const struct rom_row row = { 40, ask_for_an_escaped_address, NULL, NULL };
+
+	(void)state;
+	assert_int_equal(rom_run_row(&rom, &row), 0);
+	assert_int_equal(r->max_row, 255);	/* 17 requests of 15 bytes */
+	assert_false(r->ring_overrun);
+	from_free(r);
+}
+
+static void a_row_without_answers_says_so_when_all_of_it_had_time(void **state)
+{
+	struct fake_port *f = scripted();
+	const struct rom_row row = { 17, ask_for_an_escaped_address, NULL, NULL };
+	uint64_t start;
+
+	(void)state;
+	f->port.baud = 9600;
+	start = f->now_us;
+	assert_int_equal(rom_run_row(&rom, &row), ESP_E_TIMEOUT);
+	assert_true(says("READ_REG: no answer within"));
+	assert_in_range(f->now_us - start, 1265000, 5000000);	/* a second, and 255 bytes */
+	fake_free(f);
+}
+
 static void ask_for_too_much(void *ctx, size_t i, struct rom_request *req)
 {
 	req->op = ROM_READ_REG;
-	req->n_words = i == 1 ? ROM_WORDS_MAX + 1 : 1;
+	req->n_words = i + 1 == *(size_t *)ctx ? ROM_WORDS_MAX + 1 : 1;
 	req->words[0] = ROM_CHIP_MAGIC;
-	++*(int *)ctx;
 }
 
 static void a_row_stops_at_what_does_not_fit_a_packet(void **state)
 {
-	struct fake_rom *r = chip();
-	int asked = 0;
-	const struct rom_row row = { 3, ask_for_too_much, NULL, &asked };
-	uint32_t value;
-
 	(void)state;
-	assert_int_equal(rom_run_row(&rom, &row), ESP_E_TOOBIG);
-	assert_int_equal(asked, 2);
-	assert_int_equal(read_magic(&value), 0);	/* the first one's answer is not taken for it */
-	assert_int_equal(value, 0xFFF0C101);
-	from_free(r);
+	for (size_t bad = 1; bad <= 2; bad++) {
+		struct fake_rom *r = chip();
+		const struct rom_row row = { 3, ask_for_too_much, NULL, &bad };
+		uint32_t value;
+
+		assert_int_equal(rom_run_row(&rom, &row), ESP_E_TOOBIG);
+		assert_int_equal(read_magic(&value), 0);
+		assert_int_equal(value, 0xFFF0C101);
+		/* an answer may still come of the one before it, and only then */
+		assert_int_equal(strstr(r->log, "08 20120707") != NULL, bad == 2);
+		from_free(r);
+	}
 }
 
 static void several_registers_are_written_in_one_packet(void **state)
@@ -885,6 +954,7 @@ static void sync_leaves_no_answer_behind(void **state)
 	struct fake_rom *r = chip();
 
 	(void)state;
+	(void)esp_fail(&r->fp->port.err, ESP_E_IO, "an old failure, long over");
 	assert_int_equal(rom_sync(&rom), 0);
 	assert_int_equal(r->fp->n, 0);
 	assert_int_equal(rom.in_pos, rom.in_len);
@@ -962,6 +1032,21 @@ static void without_a_sequence_no_line_is_touched(void **state)
 	assert_int_equal(rom_connect(&rom, &how), 0);
 	assert_null(strstr(r->fp->log, "lines"));
 	from_free(r);
+}
+
+static void all_that_came_before_is_heard(void **state)
+{
+	static uint8_t text[2000];
+	struct fake_port *f = scripted();
+	struct rom_connect how = { NULL, 0, 1, false };
+
+	(void)state;
+	memset(text, 'x', sizeof text);
+	fake_arrive(f, 0, text, sizeof text, 0);
+	assert_int_equal(rom_connect(&rom, &how), ESP_E_TIMEOUT);
+	assert_int_equal(rom.heard_total, sizeof text);
+	assert_int_equal(rom.heard_len, sizeof text);
+	fake_free(f);
 }
 
 static void silence_is_reported_as_silence(void **state)
@@ -1185,6 +1270,10 @@ int main(void)
 		cmocka_unit_test(a_port_that_returns_early_is_asked_again_but_not_for_ever),
 		cmocka_unit_test(noise_that_takes_no_time_ends_too),
 		cmocka_unit_test(damaged_frames_are_counted),
+		cmocka_unit_test(writing_is_given_the_time_that_the_line_needs),
+		cmocka_unit_test(the_ring_is_used_to_its_last_byte),
+		cmocka_unit_test(a_row_without_answers_says_so_when_all_of_it_had_time),
+		cmocka_unit_test(all_that_came_before_is_heard),
 		cmocka_unit_test(a_clock_that_jumps_over_the_deadline_ends_the_wait),
 		cmocka_unit_test(nobody_waits_long_for_a_silent_chip),
 		cmocka_unit_test(silence_after_an_erase_ends_soon_after_the_slowest_chip_would_have),
