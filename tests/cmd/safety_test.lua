@@ -369,7 +369,8 @@ function TestSafety:test_what_lay_beside_a_part_survives_a_power_cut_and_a_kill(
   self:file("data.bin", chips.noise(600, 4))
   local want = chips.put(self.before, 0x10004, chips.noise(600, 4))
   for _, row in ipairs { { "- cut-after 1 n\n", "-q" }, { "- cut 1 n\n", "-q" },
-    { "- cut 5 n\n", "-q" }, { "- signal-op 3 9\n", "-q" }, { "- signal-op 3 9\n", "--no-stub" } } do
+    { "- cut 5 n\n", "-q" }, { "- signal-op 3 9\n", "-q" },
+    { "- signal-op 3 9\n", "--no-stub" } } do
     local args = { "write", "0x10004", "data.bin", "-b", "921600", row[2] }
     self:board(self.before)
     local _, err, code = self:run({ faults = row[1] }, args)

@@ -104,8 +104,8 @@ function TestUnfinished:test_the_sectors_of_one_run_are_one_part_and_say_whether
 end
 
 function TestUnfinished:test_what_is_already_right_is_not_remembered()
-  begin(device(self.old), { { addr = 0x8000, data = self.old:sub(0x8001, 0x9000) .. noise(SECTOR, 5),
-    name = "a" } })
+  begin(device(self.old), { { addr = 0x8000, name = "a",
+    data = self.old:sub(0x8001, 0x9000) .. noise(SECTOR, 5) } })
   local _, request = found(self.old)
   lu.assertEquals({ #request.parts, request.parts[1].addr }, { 1, 0x9000 })
 end
