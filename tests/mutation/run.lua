@@ -32,7 +32,7 @@ local function write(path, bytes)
 end
 
 local function shell(command, ...)
-  return (os.execute(("( " .. command:format(...) .. " ) > /dev/null 2>&1")))
+  return (os.execute("exec > /dev/null 2>&1; " .. command:format(...)))
 end
 
 local function parse(words)
