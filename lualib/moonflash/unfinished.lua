@@ -136,6 +136,17 @@ function unfinished.begin(board, steps, read_crc)
   end
 end
 
+--- Notes that flash did not hold what was written: however many sectors are neither
+-- old nor new nor blank from now on, it is not somebody else who wrote them.
+-- @tparam string board from `unfinished.board`
+function unfinished.note_mismatch(board)
+  local log = load(board)
+  if not log or log.mismatch then return end
+  local data <const> = log.data
+  log.data, log.mismatch = nil, true
+  esp.write_file(path_of(board), require("dkjson").encode(log) .. "\n" .. data)
+end
+
 --- Forgets what was unfinished on a chip.
 -- @tparam string board from `unfinished.board`
 function unfinished.forget(board)
@@ -195,7 +206,7 @@ end
 
 -- Whether flash can be what an interrupted run of this log has left.
 local function fits(dev, log, parts)
-  local torn, most = 0, most_torn(log)
+  local torn, most = 0, log.mismatch and math.huge or most_torn(log)
   local hash, blank = hashes_now(dev, log, parts)
   for i, s in ipairs(log.sectors) do
     local now = s.old and hash(s.addr)

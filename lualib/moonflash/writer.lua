@@ -75,6 +75,7 @@ function writer.write(dev, request, show)
     local kind = kind_of(e)
     if not kind or left[kind] == 0 and kind ~= "mismatch" then error(e, 0) end
     request.full = false  -- what did arrive need not be sent again
+    if kind == "mismatch" then unfinished.note_mismatch(unfinished.board(dev)) end
     local again, why = pcall(function()
       recover(dev, e, kind, steps, left[kind] == 0)
       steps = dev:plan(request)

@@ -183,6 +183,18 @@ function TestUnfinished:test_whole_sectors_that_somebody_else_has_written_are_no
   end
 end
 
+function TestUnfinished:test_sectors_that_flash_did_not_take_are_not_somebody_elses()
+  local parts = { { addr = 0x11000, data = noise(0x7000, 7), name = "files" } }
+  local other = put(self.old, 0x11000, noise(0x7000, 8))
+  for finder in pairs(HASHED) do
+    local dev = device(self.old, "stub")
+    begin(dev, parts)
+    unfinished.note_mismatch(unfinished.board(dev))
+    lu.assertTrue(found(other, finder) == put(self.old, 0x11000, parts[1].data), finder)
+    unfinished.forget(unfinished.board(dev))
+  end
+end
+
 function TestUnfinished:test_sectors_that_nobody_has_looked_at_are_simply_written()
   local parts = { { addr = 0x11000, data = noise(0x7000, 7), name = "a file" } }
   local dev = device(self.old, "rom")
