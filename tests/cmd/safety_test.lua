@@ -337,6 +337,24 @@ function TestSafety:test_nothing_boots_between_the_first_operation_and_the_last(
   end
 end
 
+-- What is programmed while the power fails becomes anything between.
+function TestSafety:test_power_that_fails_in_the_last_word_leaves_the_header_whole_or_none()
+  local new = firmware(0x3800, 12)
+  self:board(chips.put(chips.noise(SMALL, 3), 0, firmware(0x3000, 11)))
+  self:file("fw.bin", new)
+  local out, err, code = self:run({}, { "write", "0x0", "fw.bin" })
+  lu.assertEquals(code, 0, err .. out)
+  local last = self:operations()
+  for seed = 1, 16 do
+    self:board(self.before)
+    out, err, code = self:run({ faults = ("- cut %d n\n"):format(last), url = "&seed=" .. seed },
+      { "write", "0x0", "fw.bin" })
+    lu.assertEquals(code, 8, err .. out)
+    local word = self:now():sub(1, 4)
+    lu.assertTrue(word:byte() ~= 0xE9 or word == new:sub(1, 4), ("seed %d: %q"):format(seed, word))
+  end
+end
+
 -- ---- interruption ----
 
 function TestSafety:test_ctrl_c_says_that_it_was_and_how_to_go_on()
