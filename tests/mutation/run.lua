@@ -18,8 +18,8 @@ local BUILD <const> = "make -s BUILD=b O=-O1 WARN='-w -g0'"
 local COMPILE <const> = "cc -std=gnu11 -O1 -w -D_GNU_SOURCE -Isrc -c -o b/mutant.o %s"
 local LINK <const> = "cc -o b/mutant b/tests/c/%s.o b/mutant.o b/all.a b/embed.o -lcmocka -lserialport "
   .. "-ldeflate -lmd -lm -ldl -lpthread"
--- What a test gets: ten seconds, 4 GB, one seed, few random rounds.
-local LIMITED <const> = "ulimit -v 4000000; SEED=%d ROUNDS=300 timeout -k 1 10 "
+-- What a test gets: 20 seconds, 4 GB, one seed, few random rounds.
+local LIMITED <const> = "ulimit -v 4000000; SEED=%d ROUNDS=300 timeout -k 1 20 "
 
 local function read(path)
   local f <close> = assert(io.open(path, "rb"))
@@ -32,7 +32,13 @@ local function write(path, bytes)
 end
 
 local function shell(command, ...)
-  return (os.execute("exec > /dev/null 2>&1; " .. command:format(...)))
+  local ok, _, code = os.execute("exec > /dev/null 2>&1; " .. command:format(...))
+  return ok, code
+end
+
+-- Does a test pass? "killed", "late" when it did not end in time, else nil.
+local function verdict(ok, code)
+  if not ok then return (code == 124 or code == 137) and "late" or "killed" end
 end
 
 local function parse(words)
@@ -47,13 +53,14 @@ local function parse(words)
   return opt
 end
 
--- The judges answer "killed", "survived", "invalid" (does not compile) or "same" (the
--- compiler makes the same code of it).
+-- The judges answer "killed" or "late" (both: the tests notice), "survived", "invalid"
+-- (does not compile) or "same" (the compiler makes the same code of it).
 local function judge_lua(opt, subject, text)
   if not load(text, "=mutant") then return "invalid" end
   for _, test in ipairs(subject.tests) do
-    if not shell("cd %s/tree && " .. LIMITED .. "%s --allow=all -L . %s", opt.dir,
-      opt.seed, opt.program, test) then return "killed" end
+    local answer = verdict(shell("cd %s/tree && " .. LIMITED .. "%s --allow=all -L . %s", opt.dir,
+      opt.seed, opt.program, test))
+    if answer then return answer end
   end
   return "survived"
 end
@@ -64,7 +71,8 @@ local function judge_c(opt, subject)
   if read(opt.dir .. "/tree/b/mutant.o") == subject.object then return "same" end
   for _, test in ipairs(subject.tests) do
     if not run(LINK:format(test)) then return "invalid" end
-    if not run((LIMITED .. "b/mutant"):format(opt.seed)) then return "killed" end
+    local answer = verdict(run((LIMITED .. "b/mutant"):format(opt.seed)))
+    if answer then return answer end
   end
   return "survived"
 end
@@ -111,7 +119,7 @@ local function is_equivalent(subject, m)
 end
 
 local function run(opt, subject)
-  local count = { killed = 0, survived = 0, invalid = 0, same = 0, equivalent = 0 }
+  local count = { killed = 0, late = 0, survived = 0, invalid = 0, same = 0, equivalent = 0 }
   for _, m in ipairs(drawn(mutants.of(subject.text, subject.language), opt)) do
     local answer = "equivalent"
     if not is_equivalent(subject, m) then
@@ -120,6 +128,7 @@ local function run(opt, subject)
       answer = subject.judge(opt, subject, text)
     end
     count[answer] = count[answer] + 1
+    if answer == "late" then count.killed = count.killed + 1 end
     if answer == "survived" then
       print(("%s:%d: %s\n    survives as: %s"):format(subject.file, m.line, m.was, m.becomes))
     end
@@ -148,9 +157,9 @@ for _, subject in ipairs(SUBJECTS) do
     prepare(opt, subject)
     local c = run(opt, subject)
     killed, survived = killed + c.killed, survived + c.survived
-    rows[#rows + 1] = ("%-28s %6d %8d %6.1f %%   %d equivalent, %d compile to the same, %d not at all")
-      :format(subject.file, c.killed, c.survived, 100 * c.killed / (c.killed + c.survived),
-      c.equivalent, c.same, c.invalid)
+    rows[#rows + 1] = ("%-28s %6d %8d %6.1f %%   %d killed by the clock; %d equivalent, %d compile to "
+      .. "the same, %d not at all"):format(subject.file, c.killed, c.survived,
+      100 * c.killed / (c.killed + c.survived), c.late, c.equivalent, c.same, c.invalid)
   end
 end
 print(("%-28s %6s %8s %8s"):format("file", "killed", "survived", "score"))
