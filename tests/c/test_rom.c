@@ -892,6 +892,19 @@ static void a_row_without_answers_says_so_when_all_of_it_had_time(void **state)
 	fake_free(f);
 }
 
+static void a_row_drops_answers_to_what_it_never_asked(void **state)
+{
+	struct fake_port *f = scripted();
+	const struct rom_row row = { 1, ask_for_an_escaped_address, NULL, NULL };
+
+	(void)state;
+	arrive(f, 500, "c0 01 00 02 00 00 00 00 00 00 00 c0");
+	arrive(f, 700, "c0 01 08 02 00 07 07 12 20 00 00 c0");
+	arrive(f, 900, MAGIC_REPLY);
+	assert_int_equal(rom_run_row(&rom, &row), 0);
+	fake_free(f);
+}
+
 static void ask_for_too_much(void *ctx, size_t i, struct rom_request *req)
 {
 	req->op = ROM_READ_REG;
@@ -1274,6 +1287,7 @@ int main(void)
 		cmocka_unit_test(the_ring_is_used_to_its_last_byte),
 		cmocka_unit_test(a_row_without_answers_says_so_when_all_of_it_had_time),
 		cmocka_unit_test(all_that_came_before_is_heard),
+		cmocka_unit_test(a_row_drops_answers_to_what_it_never_asked),
 		cmocka_unit_test(a_clock_that_jumps_over_the_deadline_ends_the_wait),
 		cmocka_unit_test(nobody_waits_long_for_a_silent_chip),
 		cmocka_unit_test(silence_after_an_erase_ends_soon_after_the_slowest_chip_would_have),
