@@ -160,9 +160,9 @@ local function by_sectors(steps)
   return out
 end
 
--- The word with the magic byte, without which the chip's ROM starts nothing, comes
--- last; with it, over itself, what is before and behind it in one small program.
-local MAGIC <const>, FIRST <const> = 4, 32
+-- The magic byte, without which the chip's ROM starts nothing, comes last; with it, over
+-- itself, what is behind it in one small program: power that fails then finds it whole.
+local MAGIC <const>, FIRST <const> = 1, 32
 
 local function holds(self, read, sector)
   local pieces = {}
