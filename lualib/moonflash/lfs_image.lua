@@ -87,7 +87,7 @@ end
 local function string_at(img, at)
   local length = u32(img.bytes, at + 12)
   if length > img.size - at - 16 then bad(("the string at 0x%x is cut off"):format(at)) end
-  for offset = at + 4, at + 12, 4 do
+  for offset = at + 4, at + 15 + length, 4 do
     if is_address(img, offset // 4) then
       bad(("its bitmap takes a part of the string at 0x%x for an address"):format(at))
     end
