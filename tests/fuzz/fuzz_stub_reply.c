@@ -93,7 +93,7 @@ static int dev_read(struct port *p, void *buf, size_t cap, uint32_t timeout_ms)
 	dev.left -= n + 2;
 	if (out <= 0)
 		dev.now_us += timeout_ms * 1000ull;
-	dev.now_us += (dev.mood & AT_ONCE ? 20 : 87) * (uint64_t)(out < 0 ? 0 : out) + 1;
+	dev.now_us += (dev.mood & AT_ONCE ? 4 : 87) * (uint64_t)(out < 0 ? 0 : out) + 1;
 	return out < 0 ? 0 : out;
 }
 
