@@ -892,6 +892,32 @@ static void a_row_without_answers_says_so_when_all_of_it_had_time(void **state)
 	fake_free(f);
 }
 
+static unsigned n_writes;
+
+static int write_counted(struct port *p, const void *bytes, size_t len, uint32_t timeout_ms)
+{
+	n_writes++;
+	return fake_write(p, bytes, len, timeout_ms);
+}
+
+static void a_row_writes_each_request_once_and_nothing_else(void **state)
+{
+	struct fake_port *f = scripted();
+	struct port_ops ops = *f->port.ops;
+	const struct rom_row row = { 3, ask_for_an_escaped_address, NULL, NULL };
+
+	(void)state;
+	ops.write = write_counted;
+	f->port.ops = &ops;
+	n_writes = 0;
+	for (int i = 1; i <= 3; i++)
+		arrive(f, 500 * (uint64_t)i, MAGIC_REPLY);
+	assert_int_equal(rom_run_row(&rom, &row), 0);
+	assert_int_equal(n_writes, 3);
+	assert_int_equal(f->tx_len, 3 * 15);
+	fake_free(f);
+}
+
 static void a_row_drops_answers_to_what_it_never_asked(void **state)
 {
 	struct fake_port *f = scripted();
@@ -1288,6 +1314,7 @@ int main(void)
 		cmocka_unit_test(a_row_without_answers_says_so_when_all_of_it_had_time),
 		cmocka_unit_test(all_that_came_before_is_heard),
 		cmocka_unit_test(a_row_drops_answers_to_what_it_never_asked),
+		cmocka_unit_test(a_row_writes_each_request_once_and_nothing_else),
 		cmocka_unit_test(a_clock_that_jumps_over_the_deadline_ends_the_wait),
 		cmocka_unit_test(nobody_waits_long_for_a_silent_chip),
 		cmocka_unit_test(silence_after_an_erase_ends_soon_after_the_slowest_chip_would_have),
