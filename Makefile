@@ -100,7 +100,7 @@ coverage:
 		sh tests/coverage.sh build/coverage
 mutation: $(BUILD)/moonflash
 	MOONFLASH=$(abspath $(BUILD))/moonflash $(BUILD)/moonflash --allow=all tests/mutation/run.lua \
-		$(abspath $(BUILD))/mutation $(N) $(SEED) -- $(FILES)
+		$(abspath $(BUILD))/mutation $(or $(N),all) $(SEED) -- $(FILES)
 fuzz: $(BUILD)/embed.o ; BUILD=$(BUILD) sh tests/fuzz/run.sh $(or $(SECONDS),60)
 
 # ---- documents and packages
