@@ -36,7 +36,8 @@ function recipe_stage:split_fill(addr, size)
     local first = one.fill
     if first and addr < IROM and addr + size > first then
       one.fill = nil
-      table.insert(self.parts, i + 1, { addr = IROM, data = one.data:sub(IROM + 1), name = one.name })
+      table.insert(self.parts, i + 1, { addr = IROM, data = one.data:sub(IROM + 1),
+        name = one.name })
       table.insert(self.parts, i + 1, { addr = first, size = IROM - first,
         name = "fill of " .. one.name })
       one.data = one.data:sub(1, first)

@@ -157,7 +157,7 @@ function TestSim:test_boot_shows_the_console_of_what_is_in_flash()
     "examples/hello/hello.bin")
   lu.assertEquals(code, 0, err)
   local out
-  out, err, code = harness.run("sim", flash, "--boot", "--seconds", "1.2")
+  out, err, code = harness.run("sim", flash, "--boot", "--seconds", "3")
   lu.assertEquals(code, 0, err)
   lu.assertStrContains(out, "boot mode:(3,")
   lu.assertStrContains(out, "| hello from moonflash")
