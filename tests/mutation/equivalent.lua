@@ -68,5 +68,11 @@ return {
     { "if (rc < 0 && f.n > 0)",
       "if (rc <= 0 && f.n > 0)",
       "without a failure nothing is in flight at the end" },
+    { "enum { ROW_MAX = 32 }; /* more commands than fit in the ring: the shortest has 10 bytes */",
+      "enum { ROW_MAX = 31 }; /* more commands than fit in the ring: the shortest has 10 bytes */",
+      "the ring is full of bytes long before" },
+    { "enum { ROW_MAX = 32 }; /* more commands than fit in the ring: the shortest has 10 bytes */",
+      "enum { ROW_MAX = 33 }; /* more commands than fit in the ring: the shortest has 10 bytes */",
+      "the ring is full of bytes long before" },
   },
 }
