@@ -146,7 +146,7 @@ end
 
 function TestKeyboard:test_what_is_typed_reaches_the_prompt_and_ctrl_bracket_ends()
   self:board(sick.image { { "rate", 115200 }, { "wait_ms", 20 }, { "print", BANNER }, { "shell", "> " } })
-  local out = self:type({ { 1.5, "=node.heap()\\n" }, { 0.3, "\\035" } }, "--reset")
+  local out = self:type({ { 1.5, "=node.heap()\\n" }, { 1, "\\035" } }, "--reset", "-b", "115200")
   lu.assertStrContains(out, "Ctrl-] ends")
   lu.assertStrContains(out, "> =node.heap()\n> ")
   lu.assertStrContains(out, "code 0")
