@@ -366,13 +366,14 @@ static int make_folders(const struct folder *f, const char *path)
 	return 0;
 }
 
-/* Writes beside the target in an open folder, then renames. */
+/* Writes beside the target in an open folder, then renames. The name beside it is
+ * this process's own: others may write the same file. */
 static int replace(int dir, const char *name, const char *s, size_t len)
 {
-	char part[NAME_MAX + 8];
+	char part[NAME_MAX + 32];
 	int fd, why;
 
-	if (snprintf(part, sizeof part, "%s.part", name) >= (int)sizeof part)
+	if (snprintf(part, sizeof part, "%s.%ld.part", name, (long)getpid()) > NAME_MAX)
 		return ENAMETOOLONG;
 	unlinkat(dir, part, 0);
 	fd = openat(dir, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
