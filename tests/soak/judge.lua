@@ -112,7 +112,7 @@ function judge.run(job, run)
   if run.code == "hang" then return "it hangs" end
   local want = job.want or job.baseline
   want = want or job.firmware
-  if run.bad_modes and job.boot and want and boots(run.after) then
+  if run.bad_modes and job.boot and want and run.after ~= run.before and boots(run.after) then
     run = setmetatable({ after = with_mode_of(want, run.after) }, { __index = run })
   end
   if run.false_size then return judge.of_a_liar(run) end
