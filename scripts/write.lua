@@ -33,17 +33,18 @@ local list = parts.read(opt)
 parts.check(list, opt.force)
 plan.write { parts = list, flash_bytes = parts.largest(opt),
   allow_partial = parts.is_partial(list) }
+local key = parts.key("write", list)    -- of the files as they are
 
 local dev <close> = device.open(opt)
 local flash = dev:flash()
 parts.must_fit(list, flash)
 parts.patch(list, opt, flash)
 local request = { parts = list, full = opt.full, allow_partial = parts.is_partial(list),
-  unfinished = parts.key("write", list) }
+  unfinished = key }
 if opt.dry_run then return dry_run.finish(dev, request) end
 
 local started = esp.clock()
-if request.unfinished then writer.finish(dev, request.unfinished, report.showing(dev)) end
+if key then writer.finish(dev, key, report.showing(dev)) end
 local s = writer.write(dev, request, report.showing(dev))
 dev:leave(listen)
 report.result { bytes = s.bytes, sectors_written = s.written, sectors_skipped = s.skipped,

@@ -128,7 +128,7 @@ function unfinished.begin(board, steps, read_crc)
   local sectors, data = changed_sectors(steps, algorithm, read_crc)
   if not state_files.make_folders(path) then return end
   local head = require("dkjson").encode { version = VERSION, key = key, sectors = sectors,
-    algorithm = algorithm, flash_bytes = steps.flash_bytes, sha256 = esp.sha256(data) }
+    algorithm = algorithm, sha256 = esp.sha256(data) }
   local ok, why = esp.write_file(path, head .. "\n" .. data)
   if not ok then
     errors.raise("disk", ("cannot keep what is about to be written, for the case that it is"
@@ -245,12 +245,9 @@ function unfinished.find(dev, key)
   local board = unfinished.board(dev)
   local log = load(board)
   if not log or log.key ~= key or #log.sectors == 0 then return nil end
-  if log.flash_bytes ~= dev:flash().size then
-    unfinished.forget(board)   -- another chip, or one that lied about its size
-    return nil
-  end
   local parts = parts_of(log)
-  if not fits(dev, log, parts) then
+  local lies_inside = log.sectors[#log.sectors].addr + SECTOR <= dev:flash().size
+  if not lies_inside or not fits(dev, log, parts) then   -- else it is another chip
     unfinished.forget(board)
     return nil
   end

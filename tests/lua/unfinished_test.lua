@@ -148,14 +148,25 @@ end
 
 -- ---- it is not found ----
 
-function TestUnfinished:test_it_belongs_to_one_command_one_board_and_one_size_of_flash()
+function TestUnfinished:test_it_belongs_to_one_command_and_one_board()
   begin(device(self.old), PARTIAL)
   lu.assertNil((found(self.old, "stub", unfinished.key("test", "two"))))
   lu.assertNil(unfinished.find(device(self.old, "stub", "60:01:94:00:00:02"), KEY))
+end
+
+function TestUnfinished:test_flash_that_is_too_small_for_it_is_another_chips()
+  begin(device(self.old), PARTIAL)
   local other = device(self.old)
-  other.flash_bytes = 2 * SIZE
+  other.flash_bytes = PARTIAL[1].addr
   lu.assertNil(unfinished.find(other, KEY))
   lu.assertNil((found(self.old)))     -- it is dropped then
+end
+
+function TestUnfinished:test_a_chip_that_gave_a_wrong_size_at_first_is_the_same_one()
+  begin(device(self.old), PARTIAL)
+  local other = device(self.old)
+  other.flash_bytes = 2 * SIZE
+  lu.assertNotNil(unfinished.find(other, KEY))
 end
 
 function TestUnfinished:test_one_sector_that_somebody_else_has_written_is_not_written_over()
