@@ -272,8 +272,9 @@ end
 -- @treturn boolean true when all is done; else
 -- @treturn string the key for a request's `unfinished`
 function flashing.finish(dev, command, opt, firmware, choice)
-  local key = unfinished.key(command, firmware.bytes, choice.mode, opt.freq, opt.fs, opt.lfs,
-    opt.init, opt.erase, opt.force)
+  -- where things belong depends on the size, and a chip may have given a wrong one
+  local key = unfinished.key(command, dev:flash().size, firmware.bytes, choice.mode, opt.freq,
+    opt.fs, opt.lfs, opt.init, opt.erase, opt.force)
   if opt.dry_run then return false, key end
   local done, s = writer.finish(dev, key, report.showing(dev))
   if not done then return false, key end

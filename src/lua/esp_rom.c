@@ -5,6 +5,7 @@
 #include "../loader/rom.h"
 #include "../loader/trace.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -49,8 +50,13 @@ static bool int_field(lua_State *L, int i, const char *key, int *out)
 
 	if (type == LUA_TBOOLEAN)
 		*out = lua_toboolean(L, -1);
-	else if (type != LUA_TNIL)
-		*out = (int)luaL_checkinteger(L, -1);
+	else if (type != LUA_TNIL) {
+		lua_Integer n = luaL_checkinteger(L, -1);
+
+		if (n < INT_MIN || n > INT_MAX)
+			luaL_error(L, "%s is out of range", key);
+		*out = (int)n;
+	}
 	lua_pop(L, 1);
 	return type != LUA_TNIL;
 }

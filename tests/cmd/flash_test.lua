@@ -61,6 +61,20 @@ function TestFlash:test_an_aggregated_file_on_an_erased_chip_gets_size_and_init_
   lu.assertEquals(flash:sub(2 * MB - 0x4000 + 1, 2 * MB - 0x4000 + 128), init_data.build())
 end
 
+-- Where init data goes and what the header says is for the size that was given first.
+function TestFlash:test_what_a_wrong_size_began_is_not_finished_on_the_right_one()
+  self:board(("\xff"):rep(2 * MB))
+  local new = self:firmware("2.x")
+  harness.write(self.dir .. "/faults", "- cut 200 n\n")
+  local _, err, code = self:run("?id=EF4014&faults=" .. self.dir .. "/faults", self.file,
+    "--no-watch", "-b", "921600")
+  lu.assertEquals(code, 8, err)
+  local flash, out = self:good("", self.file, "--no-watch")
+  lu.assertNotStrContains(out, "finished")
+  lu.assertEquals(flash:byte(4), 0x30)
+  lu.assertTrue(flash:sub(5, #new) == new:sub(5))
+end
+
 function TestFlash:test_the_pair_of_a_build_by_folder_and_by_name()
   local new = self:firmware("3.x")
   local folder = self.dir .. "/bin"

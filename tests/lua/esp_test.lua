@@ -153,6 +153,7 @@ function TestRom:test_the_flash_chip_answers_a_command_of_ones_own()
   self.sim:set_flash(0x123, "here")
   lu.assertEquals(self.rom:spi { op = 0x03, addr = 0x123, read = 4 }, "here")
   lu.assertEquals(#self.rom:spi { op = 0x9F, read = 3 }, 3)
+  lu.assertErrorMsgContains("op is out of range", self.rom.spi, self.rom, { op = 1 << 32 | 0x9F })
 end
 
 TestStub = {}

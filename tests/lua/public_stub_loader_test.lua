@@ -136,7 +136,7 @@ end
 local function connected(flash)
   local stub = setmetatable({ flash = flash or mixed(1), log = {} }, Stub)
   local self = setmetatable({ rom = stub, flash_bytes = SIZE, port = {
-    baud = function() return 115200 end } }, loader)
+    baud = function() return 115200 end, now = function() return 0 end } }, loader)
   return self, stub
 end
 
