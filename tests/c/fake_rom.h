@@ -53,6 +53,9 @@ struct fake_rom {
 	int64_t stuck;			/* address that does not program; -1 = none */
 	bool spi_hangs;
 	unsigned wake_ups, status_writes, max_row;
+	uint32_t programmed_addr;	/* by SPI commands 02, which are noted only */
+	size_t programmed_len;
+	uint8_t programmed[64];
 	/* faults: the n-th from now on (1 = next); 0 = never */
 	unsigned lose_request, lose_reply, damage_reply, damage_data, late_reply;
 	unsigned damage_params;		/* the chip size in SPI_SET_PARAMS */
@@ -174,6 +177,8 @@ static inline void from_spi_change(struct fake_rom *r, uint8_t op, uint32_t addr
 	r->status_writes++;
 	if (n_out > 0)
 		r->sr[op == 0x01 ? 0 : op == 0x31 ? 1 : 2] = op == 0x01 ? out[0] & 0xFC : out[0];
+	if (n_out == 2 && op == 0x01)
+		r->sr[1] = out[1];
 	r->flash_busy_until = r->fp->now_us + 10000;
 }
 
@@ -241,7 +246,11 @@ static inline void from_spi_run(struct fake_rom *r)
 		else if (op == 0x03)
 			for (size_t i = 0; i < n_in; i++)
 				in[i] = r->flash[from_wrap(r, addr + (uint32_t)i)];
-		else if (op == 0x5A && (user >> 29 & 1) && (user1 & 0xFF) == 7)
+		else if (op == 0x02) {
+			r->programmed_addr = addr;
+			r->programmed_len = n_out;
+			memcpy(r->programmed, out, n_out);
+		} else if (op == 0x5A && (user >> 29 & 1) && (user1 & 0xFF) == 7)
 			memcpy(in, "SFDP", 4);
 		else if (((op == 0x20 || op == 0xD8) && addr_bits == 24) || op == 0x01 || op == 0x31 || op == 0x11)
 			from_spi_change(r, op, addr, out, n_out);

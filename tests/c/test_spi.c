@@ -186,6 +186,60 @@ static void status_registers_are_read_and_written(void **state)
 	from_free(r);
 }
 
+static void two_status_registers_are_written_with_one_command(void **state)
+{
+	struct fake_rom *r = chip();
+	const uint8_t values[3] = { 0x40, 0x12, 0x99 };
+	uint8_t v = 0;
+
+	(void)state;
+	assert_int_equal(spi_write_status(&rom, 1, values, 2), 0);
+	assert_int_equal(spi_read_status(&rom, 1, &v), 0);
+	assert_int_equal(v, 0x40);
+	assert_int_equal(spi_read_status(&rom, 2, &v), 0);
+	assert_int_equal(v, 0x12);
+	assert_int_equal(r->status_writes, 1);
+	assert_int_equal(spi_write_status(&rom, 1, values, 3), ESP_E_ARGUMENT);
+	assert_int_equal(spi_write_status(&rom, 1, values, 0), ESP_E_ARGUMENT);
+	assert_registers_are_back(r);
+	from_free(r);
+}
+
+/* A program of four bytes: what is started is what was asked for, or nothing is. */
+static void a_checked_transaction_that_arrived_damaged_is_not_started(void **state)
+{
+	static const uint8_t data[4] = { 0x12, 0x34, 0x56, 0x78 };
+	struct spi_transaction t = { .opcode = 0x02, .addr_bits = 24, .addr = 0x5000,
+				     .out = data, .out_len = 4, .checked = true };
+	struct fake_rom *r = chip();
+	int refused = 0;
+	size_t regs;
+
+	(void)state;
+	fake_seed();
+	assert_int_equal(spi_command(&rom, &t), 0);
+	regs = r->regs;
+	for (int round = 0; round < 500; round++) {
+		int rc;
+
+		r->regs = regs;
+		r->programmed_len = 0;
+		r->damage_write = 1;
+		rc = spi_command(&rom, &t);
+		if (rc == ESP_E_PROTO) {
+			refused++;
+			assert_int_equal(r->programmed_len, 0);
+			continue;
+		}
+		assert_int_equal(rc, 0);
+		assert_int_equal(r->programmed_len, 4);
+		assert_int_equal(r->programmed_addr, 0x5000);
+		assert_memory_equal(r->programmed, data, 4);
+	}
+	assert_in_range(refused, 100, 400);
+	from_free(r);
+}
+
 static void waiting_ends_when_the_chip_is_idle_or_time_is_up(void **state)
 {
 	struct fake_rom *r = chip();
@@ -367,6 +421,8 @@ int main(void)
 		cmocka_unit_test(a_transaction_that_cannot_be_is_refused),
 		cmocka_unit_test(a_controller_that_never_ends_is_reported),
 		cmocka_unit_test(status_registers_are_read_and_written),
+		cmocka_unit_test(two_status_registers_are_written_with_one_command),
+		cmocka_unit_test(a_checked_transaction_that_arrived_damaged_is_not_started),
 		cmocka_unit_test(waiting_ends_when_the_chip_is_idle_or_time_is_up),
 		cmocka_unit_test(one_sector_is_erased_and_no_other),
 		cmocka_unit_test(a_damaged_register_write_never_erases_another_sector),
