@@ -131,13 +131,15 @@ static uint32_t bits_minus_1(size_t bits)
 	return bits ? (uint32_t)bits - 1 : 0;
 }
 
+/* USER2, with the opcode, comes last: CMD is one bit away from the addresses of most
+ * others, and what is started by a damaged one must not be this command. */
 void spi_add_shape(struct spi_records *r, const struct spi_transaction *t)
 {
+	spi_add(r, SPI_USER1, bits_minus_1(t->addr_bits) << 26 | bits_minus_1(8 * t->out_len) << 17 |
+	    bits_minus_1(8 * t->in_len) << 8 | bits_minus_1(t->dummy_bits));
 	spi_add(r, SPI_USER, USER_COMMAND | (t->addr_bits ? USER_ADDR : 0) |
 	    (t->dummy_bits ? USER_DUMMY : 0) | (t->in_len ? USER_MISO : 0) |
 	    (t->out_len ? USER_MOSI : 0));
-	spi_add(r, SPI_USER1, bits_minus_1(t->addr_bits) << 26 | bits_minus_1(8 * t->out_len) << 17 |
-	    bits_minus_1(8 * t->in_len) << 8 | bits_minus_1(t->dummy_bits));
 	spi_add(r, SPI_USER2, 7u << 28 | t->opcode);
 }
 
@@ -193,13 +195,13 @@ void spi_add_transaction(struct spi_records *r, const struct spi_transaction *t)
 {
 	uint8_t padded[SPI_DATA_MAX] = { 0 };
 
-	spi_add_shape(r, t);
-	if (t->addr_bits)	/* left-aligned */
-		spi_add(r, SPI_ADDR, t->addr << (32 - t->addr_bits));
 	if (t->out_len)
 		memcpy(padded, t->out, t->out_len);
 	for (size_t i = 0; i < t->out_len; i += 4)
 		spi_add(r, SPI_W0 + (uint32_t)i, get_le32(padded + i));
+	if (t->addr_bits)	/* left-aligned */
+		spi_add(r, SPI_ADDR, t->addr << (32 - t->addr_bits));
+	spi_add_shape(r, t);
 }
 
 void spi_unpack(uint8_t *dst, const uint32_t *words, size_t len)

@@ -189,26 +189,24 @@ static inline uint8_t from_status(const struct fake_rom *r)
 	return (uint8_t)(r->sr[0] | (busy ? 1 : 0) | (r->write_enabled ? 2 : 0));
 }
 
-/* The controller's own commands, of which these are understood here; chip erase and
- * all others would be a mistake. */
+/* The controller's own commands, one at a time, of which these are understood here. */
 static inline void from_spi_command(struct fake_rom *r, uint32_t cmd)
 {
-	bool hears = r->attached && !r->asleep;
-	bool busy = r->fp->now_us < r->flash_busy_until;
+	bool hears = r->attached && !r->asleep && r->fp->now_us >= r->flash_busy_until;
 
-	if (cmd & 1u << 27)
-		*from_reg(r, 0x60000210) = hears ? from_status(r) : 0xFF;
-	if (hears && !busy && cmd & 1u << 30)
-		r->write_enabled = true;
-	if (hears && !busy && cmd & 1u << 29)
-		r->write_enabled = false;
-	if (hears && !busy && r->write_enabled && cmd & 1u << 22) {
-		for (uint32_t at = 0; at < r->flash_bytes; at += 4096)
+	if (cmd & 1u << 30) {
+		r->write_enabled |= hears;
+	} else if (cmd & 1u << 29) {
+		r->write_enabled &= !hears;
+	} else if (cmd & 1u << 27) {
+		*from_reg(r, 0x60000210) = r->attached && !r->asleep ? from_status(r) : 0xFF;
+	} else if (hears && r->write_enabled && cmd & (1u << 24 | 1u << 22)) {
+		bool all = !(cmd & 1u << 24);	/* chip erase */
+
+		for (uint32_t at = 0; all && at < r->flash_bytes; at += 4096)
 			from_erase_sector(r, at);
-		r->write_enabled = false;
-	}
-	if (hears && !busy && r->write_enabled && cmd & 1u << 24) {
-		from_erase_sector(r, *from_reg(r, 0x60000204) & 0xFFFFFF);
+		if (!all)
+			from_erase_sector(r, *from_reg(r, 0x60000204) & 0xFFFFFF);
 		r->write_enabled = false;
 	}
 }
