@@ -27,7 +27,8 @@ end
 -- @raise `flash` when nothing answers
 function rom_loader:flash_facts()
   local id = errors.check(self.rom:flash_id())
-  return { id = id, status = { self.rom:flash_status(1), self.rom:flash_status(2) } }
+  local first = errors.check(self.rom:flash_status(1))
+  return { id = id, status = { first, errors.check(self.rom:flash_status(2)) } }
 end
 
 --- Reads the flash chip's status registers.

@@ -427,6 +427,15 @@ function TestSafety:test_what_was_interrupted_is_not_finished_on_a_chip_that_was
   end
 end
 
+function TestSafety:test_an_interruption_while_the_chip_is_looked_at_is_just_that()
+  for at = 2000, 3200, 80 do
+    local out, err, code = self:run({ faults = ("- signal %d 2\n"):format(at) },
+      { "erase", "0x20000", "0x1000", "--no-stub", "-b", "921600" })
+    lu.assertEquals(code, 130, at .. err .. out)
+    lu.assertStrContains(err, "interrupted")
+  end
+end
+
 function TestSafety:test_another_write_ends_what_was_unfinished()
   self:file("data.bin", chips.noise(600, 4))
   self:run({ faults = "- cut-after 1 n\n" }, { "write", "0x10004", "data.bin" })
